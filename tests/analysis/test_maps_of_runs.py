@@ -19,7 +19,7 @@ from xgamma.analysis.run import run
 from xgamma.config.requests import recipe_of
 from xgamma.datasets import Datasets
 from xgamma.outcome import Fate
-from xgamma.reduce.crops import image_of_row
+from xgamma.reduce.grids import image_of_row
 from xgamma.schema import Kind
 from xgamma.store import dataset_digest
 from xgamma.store.conformance import validate

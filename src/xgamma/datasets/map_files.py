@@ -29,7 +29,7 @@ from xgamma.formats.spectrum_rows import NO_OBS_ID
 from xgamma.reduce import grids as response_grids
 from xgamma.reduce import joined_rows, nodes, select_rows, with_names
 from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
-from xgamma.sky import IMAGE, ORIGIN, SkySpace
+from xgamma.sky import IMAGE, SkySpace
 from xgamma.times import DEFAULT_MJDREF
 from xgamma.units import canonical
 
@@ -117,14 +117,12 @@ def map_row_of(ds: xr.Dataset, row: int, binsize_irf: float = BINSIZE_IRF) -> Ma
     def number(name: str) -> float:
         return float(ds[name].values[row]) if name in ds.variables else np.nan
 
-    space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
-    v, u = (int(ds[name].values[row]) for name in ORIGIN)
     dims = schema.bin_dims(ds)
     bins: dict[str, Any] = {name: ds[name].transpose(*dims).values[row] for name in map_dataset.IN_BINS if name in ds}
     gti = np.asarray(ds["gti"].values[row])
     made = map_row.MapRow(
         name=info.row_names(ds)[row],
-        space=space.cut((v, u)),
+        space=response_grids.image_of_row(ds, row),
         energy=Axis.from_coords(ds.coords, "energy"),
         energy_true=Axis.from_coords(ds.coords, "energy_true"),
         exposure=_exposure(ds, row),

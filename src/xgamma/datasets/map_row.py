@@ -19,7 +19,7 @@ from xgamma.errors import ConfigError
 from xgamma.grid import SkySpace
 from xgamma.models.models import FoVBackgroundModel
 from xgamma.predict.background import background_model
-from xgamma.reduce import crops, select_rows
+from xgamma.reduce import crops, grids, select_rows
 from xgamma.reduce.grids import has_response
 from xgamma.reduce.nodes import exposure_in_windows
 from xgamma.reduce.recipe import OF_MAPS
@@ -42,7 +42,7 @@ class MapRow(BinnedRow[Map]):
     @property
     def image(self) -> SkySpace:
         """Its pixels as an image of its own."""
-        return crops.image_of_row(self._group, self._row)
+        return grids.image_of_row(self._group, self._row)
 
     @property
     def image_wcs(self) -> WCS:

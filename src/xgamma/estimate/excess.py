@@ -34,7 +34,7 @@ from xgamma.estimate.reference_counts import exposure_of, reference_counts, refe
 from xgamma.kernels import Kernel
 from xgamma.models import SpectralModel
 from xgamma.predict import npred, selected_models
-from xgamma.reduce.crops import image_of_row
+from xgamma.reduce.grids import image_of_row
 from xgamma.registry import register
 from xgamma.schema import WINDOWS, bin_dims, space_dims
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA, EXCESS_MAP_VARIABLES, SCHEMA_VERSION

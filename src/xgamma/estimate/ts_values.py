@@ -27,7 +27,7 @@ from xgamma.estimate.reference_counts import exposure_of, reference_in, response
 from xgamma.geometry import to_frame
 from xgamma.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from xgamma.predict import npred, npred_signal
-from xgamma.reduce.crops import image_of_row
+from xgamma.reduce.grids import image_of_row
 from xgamma.registry import lookup, normalize_parameters, register
 from xgamma.schema import WINDOWS, space_dims
 from xgamma.schema.tables import head

@@ -11,9 +11,8 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import Axis, FloatArray
 from xgamma.errors import ConfigError
-from xgamma.grid import ORIGIN
 from xgamma.models.npred_models import FoVBackgroundModel, NormModel
-from xgamma.sky import SkySpace
+from xgamma.reduce.grids import image_of_row
 
 
 def background_model(models: Iterable[Any], name: str) -> FoVBackgroundModel | None:
@@ -26,19 +25,12 @@ def background_model(models: Iterable[Any], name: str) -> FoVBackgroundModel | N
     return found[0] if found else None
 
 
-def row_space(ds: xr.Dataset, row: int) -> SkySpace:
-    """Return the pixels of a row of windows as an image."""
-    space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
-    v0, u0 = (int(ds.variables[name].values[row]) for name in ORIGIN)
-    return space.cut((v0, u0))
-
-
 def factor_planes(model: NormModel, ds: xr.Dataset, row: int, values: Sequence[float] | None = None) -> FloatArray:
     """Return the spatial factor of a model in a row of windows, shape (energy or 1, v, u); 1 where there is no sky.
 
     ``values`` stand in for those of the spatial part.
     """
-    space = row_space(ds, row)
+    space = image_of_row(ds, row)
     lon, lat = (each.reshape(space.shape) for each in space.positions())
     on_sky = np.isfinite(lon)
     energy = Axis.from_coords(ds.coords, "energy").center

@@ -14,7 +14,7 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import FloatArray, IntArray
 from xgamma.grid import IMAGE, ORIGIN, SkySpace
-from xgamma.reduce import sums as row_sums
+from xgamma.reduce.grids import image_of_row, space_of_windows
 
 POSITIONS = ("lon", "lat")
 # Variables of cells that are means over the pixels of a larger one, not sums.
@@ -23,17 +23,11 @@ MEANS = ("exposure",)
 _NEUTRAL = {"acceptance": 1.0}
 
 
-def image_of_row(ds: xr.Dataset, row: int = 0) -> SkySpace:
-    """Return the window of one row as an image of its own."""
-    v, u = (int(ds.variables[name].values[row]) for name in ORIGIN)
-    return row_sums.space_of_windows(ds).cut((v, u))
-
-
 def with_positions(stacks: xr.Dataset) -> xr.Dataset:
     """Return stacks with the ICRS positions of their pixels, as CF coordinates; those of regions stay as they are."""
     if schema.space_dims(stacks) != schema.WINDOWS:
         return stacks
-    return stacks.assign_coords(row_sums.space_of_windows(stacks).image.sky_coords(("v", "u")))
+    return stacks.assign_coords(space_of_windows(stacks).image.sky_coords(("v", "u")))
 
 
 def without_positions(ds: xr.Dataset) -> xr.Dataset:

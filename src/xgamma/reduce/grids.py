@@ -2,7 +2,7 @@
 
 Beside responses at nodes of offset, which reductions make, these are what `nodes.responses_at` asks. A point spread
 function is the mean of the four pixels about a position, each weighted with its exposure; an energy dispersion is that
-of the nearest pixel.
+of the nearest pixel. The images that rows are windows of are told here too.
 """
 
 from __future__ import annotations
@@ -73,6 +73,17 @@ def rad_axis(ds: xr.Dataset) -> Axis:
     return Axis.from_coords(ds.coords, "rad")
 
 
+def space_of_windows(ds: xr.Dataset) -> SkySpace:
+    """Return the space of rows that are windows of the sky."""
+    return SkySpace.from_coords(ds.variables, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+
+
+def image_of_row(ds: xr.Dataset, row: int = 0) -> SkySpace:
+    """Return the window of one row as an image of its own."""
+    v, u = (int(ds.variables[name].values[row]) for name in ORIGIN)
+    return space_of_windows(ds).cut((v, u))
+
+
 def grid_space(ds: xr.Dataset) -> SkySpace:
     """Return the coarse image."""
     attrs = ds[IMAGE_IRF].attrs
@@ -114,15 +125,8 @@ def _exposure(ds: xr.Dataset, row: int, lon: FloatArray, lat: FloatArray, coarse
     """Return the exposure between pixels of the row (place, energy_true), of the coarse image where it has none."""
     if "exposure" not in ds:
         return coarse.T
-    window = _window(ds, row)
+    window = image_of_row(ds, row)
     return corners(window, lon, lat).mean(_flat(ds["exposure"].isel(dataset=row).values)).T
-
-
-def _window(ds: xr.Dataset, row: int) -> SkySpace:
-    """Return the window of a row as an image of its own."""
-    space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
-    v, u = (int(ds[name].values[row]) for name in ORIGIN)
-    return space.cut((v, u))
 
 
 def _of_one(psf: FloatArray, ds: xr.Dataset) -> FloatArray:
@@ -176,7 +180,7 @@ def _mean(weight: FloatArray) -> FloatArray:
 
 def _safe_at(ds: xr.Dataset, row: int, lon: FloatArray, lat: FloatArray) -> BoolArray:
     """Return whether bins of a row are safe in its pixels nearest to positions, False outside; (energy, place)."""
-    window = _window(ds, row)
+    window = image_of_row(ds, row)
     cells = window.cells(lon, lat)
     safe = np.zeros((ds.sizes["energy"], len(lon)), dtype=bool)
     mask = ds["mask_safe"].transpose("dataset", "energy", *schema.WINDOWS.cells).values[row]

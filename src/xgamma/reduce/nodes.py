@@ -24,7 +24,7 @@ from xgamma.events import Part, Rows
 from xgamma.geometry import separation
 from xgamma.grid import ORIGIN, Grid, SkySpace
 from xgamma.irf import PSF_DENSITY, IrfTable, edisp_sums, effective_area
-from xgamma.reduce.grids import ResponsesAt, has_grids, responses_on_grid
+from xgamma.reduce.grids import ResponsesAt, has_grids, responses_on_grid, space_of_windows
 from xgamma.reduce.response import by_table
 
 RAD = Axis.from_bounds("rad", 0.0, 0.66, 66, "deg", "lin")
@@ -258,7 +258,7 @@ class WindowExposures:
     @classmethod
     def of(cls, ds: xr.Dataset) -> WindowExposures:
         """Return those of DL4 rows."""
-        space = SkySpace.from_coords(ds.coords, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
+        space = space_of_windows(ds)
         names = ("member_lon", "member_lat", "node_offset", "reach", "exposure_edisp")
         origin = np.stack([ds.variables[name].values for name in ORIGIN], axis=-1)
         member = {int(row): place for place, row in enumerate(ds.variables[schema.MEMBER_ROW].values)}

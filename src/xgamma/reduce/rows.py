@@ -21,7 +21,6 @@ from xgamma.reduce.recipe import MEMBERS, OF_MAPS
 from xgamma.schema import MEMBER_ROW
 from xgamma.times import SECONDS_PER_DAY
 
-# What the rows of a stack are called.
 # Attributes that hold a text, or texts, for each row.
 _ROW_TEXTS = ("outcome_details", MEMBERS)
 # The padded dims, and for each the variable that says how far it is used.

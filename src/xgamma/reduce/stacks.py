@@ -13,10 +13,10 @@ from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.errors import DataError
 from xgamma.outcome import Outcome
-from xgamma.reduce.grids import has_grids, stacked_grids
+from xgamma.reduce.grids import has_grids, space_of_windows, stacked_grids
 from xgamma.reduce.recipe import MEMBERS
 from xgamma.reduce.rows import joined_members, members_of, without_padding
-from xgamma.reduce.sums import Sums, combine, space_of_windows
+from xgamma.reduce.sums import Sums, combine
 from xgamma.sky import SkySpace
 from xgamma.times import merged_gti, padded_gti
 

@@ -22,6 +22,7 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import BoolArray, FloatArray, IntArray
 from xgamma.grid import ORIGIN, SkySpace
+from xgamma.reduce.grids import space_of_windows
 from xgamma.reduce.limits import LEAF, STEP_BYTES
 from xgamma.reduce.nodes import WindowExposures
 from xgamma.reduce.rows import select_rows
@@ -253,11 +254,6 @@ class Placement:
 def _type_of_sum(name: str) -> type[np.generic]:
     """Return the type of a sum of windows: of safe bins whether any row has one."""
     return np.bool_ if name == "safe" else np.float64
-
-
-def space_of_windows(ds: xr.Dataset) -> SkySpace:
-    """Return the space of rows that are windows of the sky."""
-    return SkySpace.from_coords(ds.variables, tuple(ds.sizes[dim] for dim in schema.WINDOWS.cells))
 
 
 def sum_bytes(like: xr.Dataset) -> int:

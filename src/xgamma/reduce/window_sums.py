@@ -13,13 +13,13 @@ from xgamma import schema
 from xgamma.axes import Axis, FloatArray, unify_axis
 from xgamma.errors import DataError
 from xgamma.reduce.background.names import OFF_COUNTS
-from xgamma.reduce.crops import image_of_row, in_image
-from xgamma.reduce.grids import has_grids, validate_one_kind
+from xgamma.reduce.crops import in_image
+from xgamma.reduce.grids import has_grids, image_of_row, space_of_windows, validate_one_kind
 from xgamma.reduce.nodes import exposure_in_windows
 from xgamma.reduce.recipe import MEMBERS
 from xgamma.reduce.rows import joined_rows, joined_telescopes, select_rows, since, with_same_variables
 from xgamma.reduce.stacks import RowFacts, joined_facts, row_facts, stack, stacks
-from xgamma.reduce.sums import Placement, Sums, flat_values, leaf_sums, space_of_windows
+from xgamma.reduce.sums import Placement, Sums, flat_values, leaf_sums
 from xgamma.sky import SkySpace
 
 

@@ -18,7 +18,8 @@ from xgamma.errors import ConfigError, DataError
 from xgamma.models.npred_models import FoVBackgroundModel, NormModel, TemplateNPredModel
 from xgamma.models.skymodel import ModelComponent
 from xgamma.models.spatial.norms import PiecewiseNormSpatialModel
-from xgamma.predict.background import factor_planes, row_space
+from xgamma.predict.background import factor_planes
+from xgamma.reduce.grids import image_of_row
 from xgamma.sky import SkySpace
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def template_planes(model: TemplateNPredModel, ds: xr.Dataset, row: int) -> Floa
 
     Raises ``ConfigError`` for a map with other energies.
     """
-    table, own = model.table, row_space(ds, row)
+    table, own = model.table, image_of_row(ds, row)
     planes = _in_bins(table.values, table.axes[0], Axis.from_coords(ds.coords, "energy"), model.name)
     try:
         first = table.space.shift_to(own)
