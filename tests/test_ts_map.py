@@ -15,6 +15,7 @@ from xgamma.datasets.maps import Map
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import flux_points, ts_map
 from xgamma.estimate.norms_at_pixels import PixelNorms, crossings, minima
+from xgamma.estimate.ts_values import TS_MAP_VARIABLES
 from xgamma.estimators import TSMapEstimator
 from xgamma.estimators.utils import find_peaks
 from xgamma.models import (
@@ -25,7 +26,6 @@ from xgamma.models import (
     PowerLawSpectralModel,
     SkyModel,
 )
-from xgamma.schema.ts_map import TS_MAP_VARIABLES
 
 EXPOSURE = 1e9
 ALL = {"selection_optional": "all"}

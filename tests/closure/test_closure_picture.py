@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from xgamma.plot.closure import Covered, draw_closure, plot_coverage, plot_pulls
+from xgamma.plot.expected import Covered, draw_closure, plot_coverage, plot_pulls
 
 COVERED = Covered(
     "upper limits",

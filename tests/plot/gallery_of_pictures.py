@@ -21,7 +21,7 @@ from xgamma.modeling.models import (
     Models,
     SkyModel,
 )
-from xgamma.plot import closure, excess, figures, goodness, light_curve, matrix, responses, runs, significance, sky
+from xgamma.plot import excess, expected, figures, light_curve, matrix, responses, runs, significance, sky
 from xgamma.plot import spectrum as plot_spectrum
 from xgamma.shapes import Circle
 
@@ -106,8 +106,8 @@ def of_map():
 def of_closure():
     x = np.linspace(-2.5, 2.5, 101)
     interval = np.array([[0.6, 0.75], [0.64, 0.72]])
-    covered = closure.Covered("Errors of points", np.array([3.0, 30.0]), np.array([0.68, 0.69]), interval, 0.683)
-    return closure.draw_closure({"crab.spectral.index": x, "crab.spectral.amplitude": x / 2}, [covered], 10.0)
+    covered = expected.Covered("Errors of points", np.array([3.0, 30.0]), np.array([0.68, 0.69]), interval, 0.683)
+    return expected.draw_closure({"crab.spectral.index": x, "crab.spectral.amplitude": x / 2}, [covered], 10.0)
 
 
 def of_responses():
@@ -175,7 +175,7 @@ PICTURES = {
     "correlation": lambda: matrix.plot_correlation(np.array([[1, -0.7], [-0.7, 1]]), ["index", "amplitude"]),
     "parameters": of_parameters,
     "closure": of_closure,
-    "deviance": lambda: goodness.plot_deviance(np.linspace(3, 8, 60) ** 1.3, 11.0),
+    "deviance": lambda: expected.plot_deviance(np.linspace(3, 8, 60) ** 1.3, 11.0),
     "event-energies": lambda: runs.plot_event_energies(ENERGIES),
     "event-rate": lambda: runs.plot_event_rate(np.arange(400.0)),
     "event-offsets": lambda: runs.plot_event_offsets(OFFSETS),

@@ -16,7 +16,7 @@ import xarray as xr
 
 from xgamma.axes import BoolArray, FloatArray
 from xgamma.errors import DataError
-from xgamma.plot import closure as plot_closure
+from xgamma.plot import expected as plot_expected
 
 LEVEL = 3.0
 # A share of a position is no bias.
@@ -275,16 +275,16 @@ def picture(results: xr.Dataset, others: Sequence[xr.Dataset] = ()) -> bytes:
     }
     every = [finding for one in (results, *others) for finding in findings(one)]
     drawn = [what for what in PANELS if any(finding.what == what for finding in every)]
-    figure = plot_closure.draw_closure(pulls, [_covered(every, what) for what in drawn], FEWEST_COUNTS)
+    figure = plot_expected.draw_closure(pulls, [_covered(every, what) for what in drawn], FEWEST_COUNTS)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110)
     return content.getvalue()
 
 
-def _covered(every: Sequence[Finding], what: str) -> plot_closure.Covered:
+def _covered(every: Sequence[Finding], what: str) -> plot_expected.Covered:
     chosen = [finding for finding in every if finding.what == what]
     intervals = np.array([finding.coverage.interval for finding in chosen]).reshape(-1, 2)
-    return plot_closure.Covered(
+    return plot_expected.Covered(
         PANELS[what],
         np.array([finding.counts for finding in chosen]),
         np.array([finding.coverage.fraction for finding in chosen]),

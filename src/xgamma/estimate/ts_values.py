@@ -30,19 +30,41 @@ from xgamma.predict import npred, npred_signal
 from xgamma.reduce.grids import image_of_row
 from xgamma.registry import lookup, normalize_parameters, register
 from xgamma.schema import WINDOWS, space_dims
-from xgamma.schema.tables import head
-from xgamma.schema.ts_map import SCHEMA_VERSION, TS_MAP_SCHEMA, TS_MAP_VARIABLES
+from xgamma.schema.excess_map import DIMS, EXCESS_MAP_VARIABLES
+from xgamma.schema.tables import Variable, head
 from xgamma.sky import IMAGE, SkySpace
 from xgamma.units import CM2_PER_M2
 
 log = logging.getLogger("xgamma.estimate")
 
 WHERE = "ts_map"
+TS_MAP_SCHEMA, SCHEMA_VERSION = "xgamma DL5 TS map", 1
 OPTIONS = ("errn-errp", "ul")
 HELD = 0.99
 """The share of the source in the kernel, where its width is not given."""
 LEAST = 1e-3
 """The share of the source that a pixel has to see, for a flux that is known."""
+_AS_EXCESS_MAPS = (
+    *("energy", "energy_bounds", "image", "lon", "lat", "ts", "norm_err", "norm_errn", "norm_errp", "norm_ul"),
+    *("ref_dnde", "ref_flux", "ref_eflux", "ref_e2dnde"),
+)
+
+
+def _of_pixels(long_name: str, dtype: str = "f8") -> Variable:
+    return Variable(DIMS, "", dtype, long_name)
+
+
+TS_MAP_VARIABLES: Mapping[str, Variable] = {
+    **{name: EXCESS_MAP_VARIABLES[name] for name in _AS_EXCESS_MAPS},
+    "counts": _of_pixels("Counts in the square of the kernel about the pixel"),
+    "background": _of_pixels("What is expected there without the source, other models included"),
+    "npred_excess": _of_pixels("Counts that the source adds"),
+    "npred_excess_ref": _of_pixels("Counts that a source of norm 1 adds"),
+    "sqrt_ts": _of_pixels("Significance, negative for a negative norm"),
+    "norm": _of_pixels("Flux of a source at the pixel, in multiples of the reference"),
+    "niter": _of_pixels("Steps to the minimum", "i4"),
+    "success": _of_pixels("Whether the norm is known", "b1"),
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +136,7 @@ def ts_map(
     Returns
     -------
     xarray.Dataset
-        DL5 with the dims ``energy, y, x``, see ``schema.ts_map``. NaN where a pixel is not used, or sees no source.
+        DL5 with the dims ``energy, y, x``, see ``TS_MAP_VARIABLES``. NaN where a pixel is not used, or sees no source.
 
     Raises
     ------

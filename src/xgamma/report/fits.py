@@ -19,7 +19,7 @@ from xgamma.fit import Deviance, FitResult, GoodnessOfFit, goodness_of_fit, pull
 from xgamma.models.models import Models
 from xgamma.models.parameter import Parameter
 from xgamma.models.parameters import link_labels
-from xgamma.plot import closure, figures, goodness
+from xgamma.plot import expected, figures
 from xgamma.report.blocks import Block, Facts, Picture, Rows, Section, Text
 from xgamma.report.entries import Entry, stacked
 from xgamma.units import unit_string
@@ -124,9 +124,9 @@ def _goodness(datasets: Datasets, found: GoodnessOfFit | str) -> Iterator[Block]
 def _drawn_goodness(found: GoodnessOfFit, values: FloatArray) -> Figure:
     figure = figures.new_figure((9.5, 3.8))
     axes = figure.subplots(1, 2, squeeze=False)[0] if len(values) > 1 else [figure.subplots()]
-    goodness.plot_deviance(found.drawn, found.total.value, axes[0])
+    expected.plot_deviance(found.drawn, found.total.value, axes[0])
     if len(values) > 1:
-        closure.plot_pulls(values, "each bin", axes[1], "bins")
+        expected.plot_pulls(values, "each bin", axes[1], "bins")
     return figure
 
 
