@@ -329,7 +329,7 @@ def test_a_mask_or_a_response_of_another_shape_is_refused():
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"selection_optional": ["ull"]}, "there is no selection 'ull'. Did you mean 'ul'"),
+        ({"selection_optional": ["ull"]}, "'ull' is not an optional result. Did you mean 'ul'"),
         ({"selection_optional": 3}, "expected all, null or a list"),
         ({"n_sigma": 0.0}, "more than 0"),
         ({"radius": 0.1}, "has no parameter 'radius'"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
 
@@ -226,6 +226,21 @@ def _integer(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{where}: expected a whole number, got {value!r}.")
     return value
+
+
+def chosen_options(selection: Any, options: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return the optional results that are wanted, of ``options`` and in their order.
+
+    Raises ``ConfigError`` for an unknown one.
+    """
+    if not isinstance(selection, str | list | tuple | None):
+        raise ConfigError(f"{where}: expected all, null or a list of {', '.join(options)}, got {selection!r}.")
+    wanted = [selection] if isinstance(selection, str) else list(selection or [])
+    for name in wanted:
+        if name not in ("all", *options):
+            near = did_you_mean(str(name), ["all", *options])
+            raise ConfigError(f"{where}: {name!r} is not an optional result.{near}")
+    return tuple(name for name in options if name in wanted or "all" in wanted)
 
 
 def number(value: Any, where: str) -> float:

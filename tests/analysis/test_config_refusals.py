@@ -315,7 +315,7 @@ CASES = {
     ),
     "excess-map selection": (
         "excess_map: {parameters: {selection_optional: [errn-erp]}}",
-        "excess_map.parameters.selection_optional: there is no selection 'errn-erp'. Did you mean 'errn-errp'?",
+        "excess_map.parameters.selection_optional: 'errn-erp' is not an optional result. Did you mean 'errn-errp'?",
     ),
     "part of a requested axis": (
         "flux_points: {energy: {min: 1 TeV}}",

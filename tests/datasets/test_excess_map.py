@@ -215,7 +215,7 @@ def test_another_spectrum_is_the_reference():
         ({"energy_edges": [3, 1]}, "ExcessMapEstimator: expected at least two ascending edges"),
         ({"n_sigma": -1}, "ExcessMapEstimator: n_sigma: expected a number above 0"),
         ({"correlate_off": 1}, "ExcessMapEstimator: correlate_off: expected True or False"),
-        ({"selection_optional": "limits"}, "there is no selection 'limits'"),
+        ({"selection_optional": "limits"}, "'limits' is not an optional result"),
         ({"spectral_model": 2.0}, "ExcessMapEstimator: spectral_model: expected a SpectralModel"),
     ],
 )

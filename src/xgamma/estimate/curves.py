@@ -7,7 +7,6 @@ each dataset is folded once, and the bins of counts are summed into groups of on
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +44,7 @@ from xgamma.estimate.time_binning import BLOCKS, TimeBinning, normalize_time_bin
 from xgamma.estimate.time_bins import Placement, TimeBins, TimeSpans, bins_of_binning, bins_of_blocks, time_spans
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, rows_among, validate_datasets_names, within
 from xgamma.fit.statistic import Statistic
+from xgamma.formats.sed.kinds import level_of
 from xgamma.models.models import Models, SkyModel
 from xgamma.outcome import flag_attrs
 from xgamma.reduce import select_rows, stack
@@ -125,7 +125,7 @@ def light_curve(
         "source": source,
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
-        "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
+        "UL_CONF": level_of(settings.n_sigma_ul),
         "telescope": ", ".join(telescopes_of(given)),
         "binning_report": _energy_report(result, groups),
         "mjdref": spans.mjdref,

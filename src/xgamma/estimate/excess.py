@@ -6,7 +6,6 @@ Sums over the circle make neighbouring pixels dependent; the significance of eac
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -31,6 +30,7 @@ from xgamma.estimate.masked_planes import MaskedPlanes, row_planes
 from xgamma.estimate.points import normalize_edges
 from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_counts, reference_in, response_in_the_middle
+from xgamma.formats.sed.kinds import level_of
 from xgamma.kernels import Kernel
 from xgamma.models import SpectralModel
 from xgamma.predict import npred, selected_models
@@ -193,7 +193,7 @@ def _attrs(
         "correlate_off": settings.correlate_off,
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
-        "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
+        "UL_CONF": level_of(settings.n_sigma_ul),
     }
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xgamma.axes import Axis, FloatArray
-from xgamma.errors import ConfigError, did_you_mean
+from xgamma.errors import ConfigError
 from xgamma.kernels import BORDER
-from xgamma.registry import Form, normalize_parameters
+from xgamma.registry import Form, chosen_options, normalize_parameters
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,25 +53,13 @@ class ExcessMapParameters:
     apply_threshold_sensitivity: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional))
+        object.__setattr__(
+            self, "selection_optional", chosen_options(self.selection_optional, OPTIONS, "selection_optional")
+        )
 
     def wants(self, option: str) -> bool:
         """Whether an optional result is wanted."""
         return option in self.selection_optional
-
-
-def normalize_selection(selection: Any) -> tuple[str, ...]:
-    """Return the optional results wanted, in their order; raises ``ConfigError`` for an unknown one."""
-    if not isinstance(selection, str | list | tuple | None):
-        raise ConfigError(
-            f"selection_optional: expected all, null or a list of {', '.join(OPTIONS)}, got {selection!r}."
-        )
-    wanted = [selection] if isinstance(selection, str) else list(selection or [])
-    for name in wanted:
-        if name not in ("all", *OPTIONS):
-            known = ["all", *OPTIONS]
-            raise ConfigError(f"selection_optional: there is no selection {name!r}.{did_you_mean(str(name), known)}")
-    return tuple(name for name in OPTIONS if name in wanted or "all" in wanted)
 
 
 EXCESS_MAP = Form("estimator", WHERE, ExcessMapParameters)

@@ -12,7 +12,7 @@ import numpy as np
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, LaterError, UnknownNameError, did_you_mean
 from xgamma.models.parameters import Parameter
-from xgamma.registry import Form, number
+from xgamma.registry import Form, chosen_options, number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,7 +76,11 @@ class FluxPointsParameters:
     allow_multiple_telescopes: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "selection_optional", normalize_selection(self.selection_optional, self.where))
+        object.__setattr__(
+            self,
+            "selection_optional",
+            chosen_options(self.selection_optional, OPTIONS, f"{self.where}.selection_optional"),
+        )
         object.__setattr__(self, "norm_values", normalize_norms(self.norm_values, self.where))
         given = normalize_norm(self.norm, self.where)
         for key, name in SCAN.items():
@@ -141,20 +145,6 @@ class LightCurveParameters(FluxPointsParameters):
 
     atol: float = field(default=1e-6, metadata={"unit": "s", "minimum": 0})
     stack_in_bin: bool = False
-
-
-def normalize_selection(selection: Any, where: str) -> tuple[str, ...]:
-    """Return the optional results wanted, in their order; raises ``ConfigError`` for an unknown one."""
-    if not isinstance(selection, str | list | tuple | None):
-        raise ConfigError(f"{where}.selection_optional: expected names such as [ul, scan] or all, got {selection!r}.")
-    wanted = [selection] if isinstance(selection, str) else list(selection or [])
-    for name in wanted:
-        if name not in ("all", *OPTIONS):
-            raise ConfigError(
-                f"{where}.selection_optional: {name!r} is not an optional result."
-                f"{did_you_mean(str(name), ['all', *OPTIONS])}"
-            )
-    return tuple(name for name in OPTIONS if name in wanted or "all" in wanted)
 
 
 def normalize_norms(values: Any, where: str) -> tuple[float, ...] | None:

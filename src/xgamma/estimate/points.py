@@ -7,7 +7,6 @@ are honoured are those of the datasets' axis: what was moved or left out is said
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -33,6 +32,7 @@ from xgamma.estimate.refitted import PREDICTED, nuisance, refitted
 from xgamma.fit.inputs import FitInput, Inputs, normalize_inputs, validate_datasets_names, within
 from xgamma.fit.statistic import Statistic
 from xgamma.fit.terms import CountsTerm
+from xgamma.formats.sed.kinds import level_of
 from xgamma.models.models import Models, SkyModel
 from xgamma.registry import normalize_parameters, register
 from xgamma.schema import bin_dims
@@ -131,7 +131,7 @@ def unlogged_points(
         "source": source,
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
-        "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
+        "UL_CONF": level_of(settings.n_sigma_ul),
         "telescope": ", ".join(telescopes_of(given)),
     }
     result.attrs["binning_report"] = _binning_report(result, groups)

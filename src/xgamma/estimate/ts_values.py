@@ -24,11 +24,12 @@ from xgamma.estimate.norms_at_pixels import PixelNorms, crossings, minima
 from xgamma.estimate.points import normalize_edges
 from xgamma.estimate.reference import centers
 from xgamma.estimate.reference_counts import exposure_of, reference_in, response_in_the_middle
+from xgamma.formats.sed.kinds import level_of
 from xgamma.geometry import to_frame
 from xgamma.models import PointSpatialModel, PowerLawSpectralModel, SkyModel
 from xgamma.predict import npred, npred_signal
 from xgamma.reduce.grids import image_of_row
-from xgamma.registry import lookup, normalize_parameters, register
+from xgamma.registry import chosen_options, lookup, normalize_parameters, register
 from xgamma.schema import WINDOWS, space_dims
 from xgamma.schema.excess_map import DIMS, EXCESS_MAP_VARIABLES
 from xgamma.schema.tables import Variable, head
@@ -91,16 +92,7 @@ class TSMapParameters:
     sum_over_energy_groups: bool = False
 
     def __post_init__(self) -> None:
-        given = self.selection_optional
-        if not isinstance(given, str | list | tuple | None):
-            raise ConfigError(f"{WHERE}.selection_optional: expected names such as [ul] or all, got {given!r}.")
-        wanted = [given] if isinstance(given, str) else list(given or [])
-        unknown = [name for name in wanted if name not in ("all", *OPTIONS)]
-        if unknown:
-            raise ConfigError(
-                f"{WHERE}.selection_optional: expected all, null or a list of {', '.join(OPTIONS)}, got {unknown[0]!r}."
-            )
-        chosen = tuple(name for name in OPTIONS if name in wanted or "all" in wanted)
+        chosen = chosen_options(self.selection_optional, OPTIONS, f"{WHERE}.selection_optional")
         object.__setattr__(self, "selection_optional", chosen)
 
 
@@ -348,7 +340,7 @@ def _attrs(ds: xr.Dataset, settings: TSMapParameters, width: float, source: SkyM
         "sum_over_energy_groups": settings.sum_over_energy_groups,
         "n_sigma": settings.n_sigma,
         "n_sigma_ul": settings.n_sigma_ul,
-        "UL_CONF": round(math.erf(settings.n_sigma_ul / math.sqrt(2.0)), 7),
+        "UL_CONF": level_of(settings.n_sigma_ul),
     }
 
 

@@ -5,7 +5,6 @@ Source: https://gamma-astro-data-formats.readthedocs.io/en/latest/spectra/flux_p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, did_you_mean
-from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES, SED_TYPES
+from xgamma.formats.sed.kinds import LIKELIHOOD, QUANTITIES, SED_TYPES, level_of
 from xgamma.schema.arrays import NamedArrays
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def reference_flux(ds: NamedArrays, quantity: str) -> FloatArray:
 
 def confidence(ds: NamedArrays) -> float:
     """Return the two-sided confidence of the upper limits."""
-    return float(ds.attrs.get("UL_CONF", round(math.erf(float(ds.attrs.get("n_sigma_ul", 2.0)) / math.sqrt(2)), 7)))
+    return float(ds.attrs.get("UL_CONF", level_of(float(ds.attrs.get("n_sigma_ul", 2.0)))))
 
 
 def validate_sed_type(sed_type: str) -> None:
