@@ -11,7 +11,7 @@ from astropy import units as u
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sky_rows import ENERGY, ENERGY_TRUE, image, response, sky_row
+from sky_rows import ENERGY, ENERGY_TRUE, image, response, sky_row, with_responses
 from xgamma import stats
 from xgamma.errors import ConfigError, DataError
 from xgamma.estimate import ExcessMapParameters, excess_map
@@ -40,6 +40,19 @@ def on_off(seed=0, mean_off=9.0, share=0.2, **given):
         acceptance_off=1.0 / share,
         **given,
     )
+
+
+def test_a_map_whose_middle_no_run_sees_has_fluxes_where_one_does():
+    # The run is seen in the five columns to the east, whose middle is 1 deg beside that of the image.
+    is_seen = np.arange(SHAPE[1]) < 5
+    row = drawn(exposure=1e9 * is_seen)
+    seen = with_responses(row, pointing=(83.63 + 1.0 / np.cos(np.deg2rad(22.01)), 22.01)).assign(
+        reach=("member", [0.5])
+    )
+    expected, found = excess_map(row, 0.0999, response=response()), excess_map(seen, 0.0999)
+    for name in ("norm", "norm_err"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+    assert np.isfinite(found["norm"].values).sum() == 5 * SHAPE[0]
 
 
 # --- sums

@@ -59,18 +59,33 @@ def exposure_of(ds: xr.Dataset) -> FloatArray | None:
 def response_in_the_middle(ds: xr.Dataset, space: SkySpace) -> FloatArray:
     """Return the energy dispersion of a row in the middle of its image, shape (energy_true, energy).
 
-    Where it has none, energies are taken as they are.
+    Where nothing is seen there it is that of the nearest safe pixel; where a row has none, energies are as they are.
     """
     if has_response(ds, "edisp"):
         ny, nx = space.shape
-        place = space.sky_of(np.array([0.5 * (nx - 1)]), np.array([0.5 * (ny - 1)]))
-        found = responses_at(ds, 0, *place).edisp
-        if found is not None:
-            return np.asarray(found[0])
+        middle = np.array([0.5 * (nx - 1)]), np.array([0.5 * (ny - 1)])
+        found = responses_at(ds, 0, *space.sky_of(*middle))
+        if not found.exposure.any():
+            found = responses_at(ds, 0, *space.sky_of(*_nearest_seen(ds, *middle)))
+        if found.edisp is not None:
+            return np.asarray(found.edisp[0])
     true, energy = (Axis.from_coords(ds.variables, name).edges for name in ("energy_true", "energy"))
     low = np.maximum(np.log(true[:-1, np.newaxis]), np.log(energy[:-1]))
     high = np.minimum(np.log(true[1:, np.newaxis]), np.log(energy[1:]))
     return np.asarray(np.maximum(high - low, 0.0) / np.diff(np.log(true))[:, np.newaxis])
+
+
+def _nearest_seen(ds: xr.Dataset, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the safe pixel with an exposure that is nearest to a pixel, or that where there is none."""
+    exposure = exposure_of(ds)
+    is_seen = plane_values(ds, "mask_safe", "energy").any(axis=0)
+    if exposure is not None:
+        is_seen = is_seen & exposure.any(axis=0)
+    if not is_seen.any():
+        return x, y
+    rows, columns = np.nonzero(is_seen)
+    nearest = np.argmin(np.hypot(columns - x, rows - y), keepdims=True)
+    return columns[nearest].astype(float), rows[nearest].astype(float)
 
 
 def reference_counts(

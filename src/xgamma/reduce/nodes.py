@@ -1,9 +1,9 @@
 """Responses in windows of the sky: functions of the offset from the pointing, known at a handful of nodes.
 
-Between its nodes a response is linear in offset, and nearly so where its table is extrapolated. So that sums over runs
-stay sums, neither the point spread function nor the energy dispersion is divided by its norm before it is
-interpolated: a mean over runs, each weighted with its exposure, is one weighted sum over all nodes, at any position.
-Nothing of it is held for each pixel and run.
+Between its nodes a response is linear in offset, and nearly so where a table is extrapolated to the pointing. So that
+sums over runs stay sums, neither the point spread function nor the energy dispersion is divided by its norm before it
+is interpolated: a mean over runs, each weighted with its exposure, is one weighted sum over all nodes, at any
+position. Nothing of it is held for each pixel and run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MEMBERS_AT_ONCE, _PLACES_AT_ONCE = 64, 16
 _FEW_MEMBERS = 200
 # So many pixels, so that their weights stay in the caches of a core.
 _PIXELS_AT_ONCE = 16384
-# Where a table is extrapolated a density is cut at 0 and not linear in offset: parts of the way from its end to there.
+# Where a table is extrapolated a density is cut at 0 and not linear in offset: parts of the way to its first centre.
 _TO_THE_CENTRE = np.array([0.0, 0.1, 0.2, 0.4, 0.7])
 RESPONSES = ("exposure_edisp", "edisp", "edisp_norm", "psf")
 """The variables that have values at the nodes."""
@@ -95,12 +95,10 @@ def _joined_nodes(part: Part, tables: list[int], farthest: float) -> tuple[Float
 
 
 def _own_nodes(axis: Axis) -> FloatArray:
-    """Return the centres of a table, and more where it is extrapolated towards its ends."""
-    if axis.nbin == 1:
-        return axis.center
-    low, first, last, high = max(axis.edges[0], 0.0), axis.center[0], axis.center[-1], axis.edges[-1]
-    before, after = low + (first - low) * _TO_THE_CENTRE, high - (high - last) * _TO_THE_CENTRE[::-1]
-    return np.concatenate([before[before < first], axis.center, after[after > last]])
+    """Return the centres of a table, and more below the first where it is extrapolated towards the pointing."""
+    low, first = max(axis.edges[0], 0.0), axis.center[0]
+    before = low + (first - low) * _TO_THE_CENTRE if axis.nbin > 1 and low < first else []
+    return np.concatenate([before, axis.center])
 
 
 def node_responses(

@@ -31,7 +31,7 @@ SEVERAL_REGIONS_VERSION = 3
 POINTS_VERSION = 4
 # Windows of the sky hold their energies plane by plane, and their responses at nodes of offset. Version 6 makes their
 # background and, in stacks, their exposure in other steps of single precision, with other last digits. Version 7 has
-# more nodes, where tables are extrapolated.
+# more nodes, where tables are extrapolated to the pointing.
 WINDOWS_VERSION = 7
 # Of stacks of rows.
 STACK_VERSION = 2

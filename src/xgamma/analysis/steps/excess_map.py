@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXCESS_MAP_VERSION = 1
+# Version 2 has norms where no run sees the middle of the map.
+EXCESS_MAP_VERSION = 2
 WHERE = "excess_map"
 PICTURES_MAX = 12
 """How many maps are drawn; files are written of all."""
