@@ -258,3 +258,12 @@ def shortened(text: str, most: int = 60) -> str:
     'a very ...'
     """
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def listed(texts: Sequence[str], most: int = 5) -> str:
+    """Return texts as a sentence lists them: the first ones, and how many others there are.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xgamma.axes import Axis, BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, listed
 
 MOVED_TOLERANCE = 1e-6
 SHOWN = 8
@@ -124,14 +124,9 @@ def _range(bounds: FloatArray) -> str:
 
 
 def _ranges(bounds: FloatArray) -> str:
-    return _listed([_range(pair) for pair in bounds])
+    return listed([_range(pair) for pair in bounds], SHOWN)
 
 
 def _arrows(before: FloatArray, after: FloatArray, chosen: BoolArray) -> str:
     pairs = zip(before[chosen], after[chosen], strict=True)
-    return _listed([f"{_range(old)} -> {_range(new)}" for old, new in pairs])
-
-
-def _listed(texts: list[str]) -> str:
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return ", ".join(texts[:SHOWN]) + more
+    return listed([f"{_range(old)} -> {_range(new)}" for old, new in pairs], SHOWN)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xgamma import reduce
 from xgamma.axes import Axis, BoolArray
-from xgamma.errors import ConfigError, ConfigTypeError, DataError
+from xgamma.errors import ConfigError, ConfigTypeError, DataError, listed
 from xgamma.models.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.schema import bin_dims
 
@@ -156,13 +156,9 @@ def validate_named(models: Models | Sequence[SkyModel], names: Sequence[str], so
     alone = [name for name in names if not any(model.applies_to(name) for model in models)] if len(models) else []
     if not absent and not alone:
         return
-    facts = [f"no model names the dataset{'s' if len(alone) > 1 else ''} {_some(alone)}"] if alone else []
-    facts += [f"{model.name} is for {_some(model.datasets_names or ['no dataset'])}" for model in absent]
-    facts += [] if alone else [f"the datasets are {_some(names)}"]
+    facts = [f"no model names the dataset{'s' if len(alone) > 1 else ''} {listed(alone)}"] if alone else []
+    facts += [f"{model.name} is for {listed(model.datasets_names or ['no dataset'])}" for model in absent]
+    facts += [] if alone else [f"the datasets are {listed(names)}"]
     if len(absent) == len(models) or any(model.name == source for model in absent):
         raise ConfigError(f"datasets_names: {'; '.join(facts)}. Correct the names, or leave datasets_names out.")
     log.warning("datasets_names: %s. Who is not named has no part in it.", "; ".join(facts))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

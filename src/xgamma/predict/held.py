@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xgamma import schema
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, listed
 from xgamma.geometry import to_frame
 from xgamma.models.models import FoVBackgroundModel, SkyModel, TemplateNPredModel
 from xgamma.models.npred_models import NormModel
@@ -132,10 +132,9 @@ def validate_backgrounds_named(models: Iterable[Any], names: Sequence[str]) -> N
     for model in models:
         if isinstance(model, FoVBackgroundModel) and not any(model.applies_to(name) for name in names):
             [wanted] = model.datasets_names or [""]
-            known = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
             raise ConfigError(
                 f"The model {model.name!r} is of the background of the dataset {wanted!r}, and the datasets are "
-                f"{known}; correct its datasets_names, or remove the model."
+                f"{listed(names)}; correct its datasets_names, or remove the model."
             )
 
 

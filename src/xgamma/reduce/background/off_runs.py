@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from xgamma.axes import BoolArray, FloatArray, IntArray
-from xgamma.errors import ConfigError
+from xgamma.errors import ConfigError, listed
 from xgamma.events import Events, Part, Rows, read_events
 from xgamma.geometry import from_field, to_field
 from xgamma.grid import Cells, Grid
@@ -165,12 +165,13 @@ class OffRuns(Background):
         if not off:
             return "no off run is named for it"
         if len(held) < len(off):
+            absent = listed([str(one) for one in sorted(set(off) - set(held))])
             return (
-                f"its off runs {_listed(sorted(set(off) - set(held)))} are not among the runs that were ingested "
+                f"its off runs {absent} are not among the runs that were ingested "
                 "together with it; select and ingest them together, or merge the parts of the store with xgamma compact"
             )
         if len(free) < len(off):
-            lost = _listed(sorted(set(off) - set(free)))
+            lost = listed([str(one) for one in sorted(set(off) - set(free))])
             return f"off runs without good time, or without free sky where it has the on-region, are left out: {lost}"
         return ""
 
@@ -194,10 +195,6 @@ class OffRuns(Background):
     def bound(self, given: BackgroundInput) -> int:
         """Return 1: there are no off regions."""
         return 1
-
-
-def _listed(runs: Sequence[int]) -> str:
-    return ", ".join(map(str, runs[:5])) + (f" and {len(runs) - 5} more" if len(runs) > 5 else "")
 
 
 def _counted(part: Part, obs: int, given: BackgroundInput, rows: IntArray) -> FloatArray:
