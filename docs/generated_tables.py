@@ -8,7 +8,8 @@ import numpy as np
 from xgamma import models
 from xgamma.cli.main import VERBS
 from xgamma.errors import ExitCode
-from xgamma.gammapy_names import OF_CLASSES, lines
+from xgamma.gammapy_methods import OF_CLASSES
+from xgamma.gammapy_names import lines
 from xgamma.outcome import Fate, Outcome
 from xgamma.schema import DL4_IN, FILE, PRODUCTS, WINDOWS, documents
 from xgamma.schema.dl4 import COORDS_IN, IMAGE_ATTRS

@@ -229,7 +229,7 @@ def test_no_module_has_a_name_without_meaning(word):
 
 # --- sizes
 
-MOST_MODULES = 468
+MOST_MODULES = 469
 LONGEST_MODULE, LONGEST_FUNCTION, MOST_LONG_FUNCTIONS = 450, 50, 3
 
 

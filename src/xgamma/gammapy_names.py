@@ -7,7 +7,7 @@ line of it as the message of the ``ImportError``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from xgamma.errors import LaterModuleError, LaterNameError
 
@@ -80,22 +80,23 @@ SAME: Mapping[str, str] = {
 """Names that are imported here as there, by module."""
 
 
-def _each(names: str, reason: str) -> dict[str, str]:
+def each(names: str, reason: str) -> dict[str, str]:
+    """Return one reason for several names, which stand beside each other."""
     return dict.fromkeys(names.split(), reason)
 
 
 INSTEAD: Mapping[str, Mapping[str, str]] = {
-    "analysis": _each(
+    "analysis": each(
         "BackgroundConfig DatasetsConfig ExcessMapConfig FitConfig FluxPointsConfig GeneralConfig GeomConfig "
         "LightCurveConfig LogConfig ObservationsConfig SafeMaskConfig",
         _CONFIG,
     ),
-    "catalog": _each("SourceCatalog2PC SourceCatalog3PC SourceCatalogObject2PC SourceCatalogObject3PC", _PULSARS)
-    | _each("SourceCatalog1LHAASO SourceCatalogObject1LHAASO", _LHAASO)
+    "catalog": each("SourceCatalog2PC SourceCatalog3PC SourceCatalogObject2PC SourceCatalogObject3PC", _PULSARS)
+    | each("SourceCatalog1LHAASO SourceCatalogObject1LHAASO", _LHAASO)
     | {"SourceCatalogLargeScaleHGPS": "the large-scale emission of the HGPS is not a source"},
-    "data": _each("HDUIndexTable ObservationTable", "DataStore reads the index of a release")
-    | _each("FixedPointingInfo PointingInfo PointingMode", _POINTING)
-    | _each("EventListMetaData GTIMetaData", _META)
+    "data": each("HDUIndexTable ObservationTable", "DataStore reads the index of a release")
+    | each("FixedPointingInfo PointingInfo PointingMode", _POINTING)
+    | each("EventListMetaData GTIMetaData", _META)
     | {
         "ObservationFilter": "run.select_time cuts a run, run.events.select_parameter its events",
         "ObservationMetaData": "observations.table has a row for each run",
@@ -103,12 +104,12 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "get_irfs_features": "observations are grouped by columns of the index: datasets.stack_by, see docs/scale.md",
         "observatory_locations": "the site of a run is in its file",
     },
-    "datasets": _each(
+    "datasets": each(
         "OGIPDatasetReader OGIPDatasetWriter",
         "datasets.write('spectra.yaml') writes OGIP files beside an index, Datasets.read takes both",
     )
-    | _each("DATASET_REGISTRY Dataset", _DATASETS)
-    | _each("create_map_dataset_geoms create_empty_map_dataset_from_irfs", "MapDataset.create makes an empty one")
+    | each("DATASET_REGISTRY Dataset", _DATASETS)
+    | each("create_map_dataset_geoms create_empty_map_dataset_from_irfs", "MapDataset.create makes an empty one")
     | {
         "FermipyDatasetsReader": "files of fermipy are not read",
         "MapDatasetMetaData": _META,
@@ -130,24 +131,24 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "ParameterSensitivityEstimator": _SENSITIVITY,
         "SensitivityEstimator": _SENSITIVITY,
     },
-    "estimators.utils": _each(
+    "estimators.utils": each(
         "combine_flux_maps combine_significance_maps get_combined_flux_maps get_combined_significance_maps "
         "approximate_profile_map get_flux_map_from_profile",
         _MAPS_OF_FLUX,
     )
-    | _each("get_edges_fixed_bins get_edges_min_ts get_rebinned_axis", _REBIN)
+    | each("get_edges_fixed_bins get_edges_min_ts get_rebinned_axis", _REBIN)
     | {
         "apply_threshold_sensitivity": _SENSITIVITY,
         "estimate_exposure_reco_energy": "ExcessMapEstimator does it inside; see docs/excess-maps.md",
         "find_peaks_in_flux_map": "find_peaks of this module takes a map: find_peaks(maps['sqrt_ts'], threshold=5)",
         "resample_energy_edges": "dataset.resample_energy_axis takes edges",
     },
-    "irf": _each(
+    "irf": each(
         "Background2D Background3D BackgroundIRF EffectiveAreaTable2D EnergyDependentMultiGaussPSF EnergyDispersion2D "
         "IRF PSF3D PSFKing ParametricPSF RadMax2D load_irf_dict_from_file",
         _RESPONSE,
     )
-    | _each("EDispKernel EDispKernelMap EDispMap IRFMap PSFKernel PSFMap RecoPSFMap", _OF_DATASET)
+    | each("EDispKernel EDispKernelMap EDispMap IRFMap PSFKernel PSFMap RecoPSFMap", _OF_DATASET)
     | {"FoVAlignment": "files say how a background is aligned", "IRF_REGISTRY": "xgamma.formats.gadf has the layouts"},
     "makers": {
         "MAKER_REGISTRY": "xgamma.makers has all makers as classes",
@@ -155,14 +156,14 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "PhaseBackgroundMaker": "datasets.background.method: phase in a configuration takes off phases",
         "RegionsFinder": "ReflectedRegionsFinder and WobbleRegionsFinder are all there are",
     },
-    "makers.utils": _each(
+    "makers.utils": each(
         "make_counts_off_rad_max make_counts_rad_max make_edisp_kernel_map make_edisp_map make_effective_livetime_map "
         "make_map_background_irf make_map_exposure_true_energy make_observation_time_map make_psf_map",
         _REDUCED,
     )
     | {"ThetaSquaredTable": "make_theta_squared_table returns a table"},
-    "maps": _each("HpxGeom HpxMap HpxNDMap", _HEALPIX)
-    | _each("LabelMapAxis LabelledMapAxis TimeMapAxis", "axes of maps are bins of numbers, as MapAxis makes them")
+    "maps": each("HpxGeom HpxMap HpxNDMap", _HEALPIX)
+    | each("LabelMapAxis LabelledMapAxis TimeMapAxis", "axes of maps are bins of numbers, as MapAxis makes them")
     | {
         "Geom": "WcsGeom and RegionGeom are all there are",
         "Maps": "a dict of maps will do",
@@ -170,14 +171,14 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "containment_radius": "dataset.psf.containment_radius is that of a point",
         "containment_region": "dataset.psf.containment_radius is that of a point",
     },
-    "modeling": _each("PriorParameter PriorParameters", _PARAMETER)
-    | _each("Sampler SamplerResult", _SAMPLER)
+    "modeling": each("PriorParameter PriorParameters", _PARAMETER)
+    | each("Sampler SamplerResult", _SAMPLER)
     | {
         "select_nested_models": _NESTED,
         "stat_profile_ul_scipy": "limits of flux points come with selection_optional: [ul], of a parameter with "
         "Fit.confidence",
     },
-    "modeling.models": _each(
+    "modeling.models": each(
         "MODEL_REGISTRY SPATIAL_MODEL_REGISTRY SPECTRAL_MODEL_REGISTRY TEMPORAL_MODEL_REGISTRY", _REGISTRY
     )
     | {
@@ -202,10 +203,10 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
         "sigma_to_ts": "the square for one degree of freedom; scipy.stats.chi2 for more",
         "ts_to_sigma": "the root for one degree of freedom; scipy.stats.chi2 for more",
     },
-    "utils.regions": _each("compound_region_to_regions regions_to_compound_region", _SEGMENTS)
+    "utils.regions": each("compound_region_to_regions regions_to_compound_region", _SEGMENTS)
     | {"region_to_frame": "shapes know their frame: shape.center is ICRS"},
-    "visualization": _each("colormap_hess colormap_milagro", _COLOURS)
-    | _each("annotate_heatmap plot_heatmap", "models.covariance.plot_correlation draws one, matplotlib others")
+    "visualization": each("colormap_hess colormap_milagro", _COLOURS)
+    | each("annotate_heatmap plot_heatmap", "models.covariance.plot_correlation draws one, matplotlib others")
     | {
         "MapPanelPlotter": "map.plot_grid draws a panel for each bin of an axis",
         "add_colorbar": "pictures of xgamma have their colour bars",
@@ -287,111 +288,6 @@ MODULES: Mapping[str, str] = {
 """What to do where a module is not here."""
 
 
-_TABLES = "axis.edges and axis.center are quantities, which a Table takes as columns"
-OF_CLASSES: Mapping[str, Mapping[str, str]] = {
-    "MapAxis": _each("from_table from_table_hdu to_header to_table to_table_hdu", _TABLES)
-    | {
-        "assert_name": "compare axis.name",
-        "is_aligned": "MapAxis.is_allclose compares all bins, Map.resample_axis says where edges are none of a map",
-        "pad": "MapAxis.from_edges takes more edges",
-        "pix_to_idx": "numpy.rint(pix) is the bin of a place in bins",
-        "to_node_type": "MapAxis.from_nodes(axis.center) and MapAxis.from_edges(axis.edges) make the other kind",
-        "use_center_as_plot_labels": "as_plot_labels says the edges of each bin",
-        "wrap_coord": "numpy.mod wraps values",
-    },
-    "MapAxes": _each("from_table from_table_hdu to_header to_table to_table_hdu", _TABLES)
-    | _each("bin_volume coord_to_idx coord_to_pix get_coord pix_to_coord pix_to_idx", "a geometry has it: map.geom")
-    | {
-        "assert_names": "compare axes.names",
-        "center_coord": "each axis has its center",
-        "from_default": "MapAxes(axes) takes axes",
-        "is_unidimensional": "len(axes) is their number",
-        "iter_with_reshape": "numpy's reshape gives axis.center another dim",
-        "pad": "MapAxis.from_edges takes more edges",
-        "resample": "axes.replace takes an axis",
-        "reverse": "MapAxes(list(axes)[::-1]) has them in the other order",
-    },
-    "WcsGeom": {
-        "binary_structure": "Map.binary_dilate and binary_erode take a radius",
-        "center_coord": "center_skydir is the middle, axes have their center",
-        "create_mask": "Map.from_geom(geom, dtype=bool) makes one, region_mask, energy_mask and boundary_mask fill it",
-        "data_shape_image": "geom.to_image().data_shape",
-        "footprint_rectangle_sky_region": "footprint has the corners",
-        "from_aligned": "cutout and pad keep the pixels",
-        "get_pix": "get_idx are the bins, coord_to_pix the places of coordinates",
-        "is_aligned": "Map.stack says whether the pixels of two maps lie upon each other",
-        "pix_to_idx": "numpy.rint(pix) is the bin of a place in bins",
-        "pixel_area": "pixel_scales has both sides, solid_angle the areas",
-        "region_weights": "Map.to_region_nd_map takes the shares of pixels in a region",
-        "resample_axis": "replace_axis takes another axis, Map.resample_axis sums",
-        "shape_axes": "axes.shape",
-        "to_bands_hdu": "Map.write writes the axes of a map",
-        "to_even_npix": "WcsGeom.create takes npix",
-        "to_header": "geom.wcs.to_header()",
-        "to_odd_npix": "cutout takes odd_npix=True",
-    },
-    "RegionGeom": {
-        "center_coord": "center_skydir is the middle, axes have their center",
-        "contains_wcs_pix": "WcsGeom.region_mask says which pixels lie in a region",
-        "get_wcs_coord_and_weights": "Map.to_region_nd_map takes the shares of pixels in a region",
-        "is_all_point_sky_regions": "geom.region is the shape",
-        "to_wcs_geom": "WcsGeom.create(skydir=geom.center_skydir, width=..., axes=geom.axes)",
-        "union": "several shapes are given to a reduction as a list",
-        "wcs": "a region has no pixels",
-        "width": "geom.region.reach is half of it, in degrees",
-    },
-    "Map": {
-        "cumsum": "numpy.cumsum of map.data * geom.axes[name].bin_width sums up an integral, that of map.data counts",
-        "dot": "multiply maps with * and sum them, or use map.data and numpy",
-        "integral": "multiply by geom.axes[name].bin_width and sum over the axis",
-        "iter_by_axis": "split_by_axis gives a map for each bin",
-        "iter_by_image_data": "iter_by_image gives maps, which have data",
-        "iter_by_image_index": "numpy.ndindex(map.data.shape[:-2])",
-        "normalize": "divide the map by what is to be 1",
-        "rename_axes": "Map.from_geom(map.geom.rename_axes(old, new), map.data, map.unit)",
-        "reorder_axes": "Map.from_geom(WcsGeom of the other order, numpy.transpose of map.data, map.unit)",
-        "reproject_by_image": "reproject_to_geom does it image by image",
-        "resample": "interp_to_geom(geom, preserve_counts=True) takes pixels of any geometry",
-        "sample_coord": "MapDatasetEventSampler draws events of a dataset",
-        "to_hdulist": "write makes a file, and astropy.io.fits opens it",
-        "to_region_nd_map_histogram": "map.data[..., region_mask.data] are the values, numpy.histogram counts them",
-    },
-    "RegionNDMap": {
-        "cumsum": "numpy.cumsum of map.data",
-        "interp_by_coord": "map.array.interp of xarray",
-        "interp_to_geom": "map.array.interp of xarray",
-        "plot_region": "map.geom.plot_region() draws it",
-        "resample_axis": "of a dataset, dataset.resample_energy_axis sums bins",
-        "to_table": "map.array.to_dataframe() of xarray",
-        "to_unit": "map.quantity.to(unit)",
-        "write": "map.array.to_netcdf of xarray, or datasets.write of the dataset it is of",
-    },
-    "MapCoord": {
-        "broadcasted": "apply_mask and flat broadcast, numpy.broadcast_arrays(*coords) does it alone",
-        "match_by_name": "coords are found by their names",
-        "phi": "lon is the longitude",
-        "theta": "lat is the latitude",
-    },
-}
-"""What to do instead of a method or an attribute that a class has there and not here."""
-
-
-class SaysInstead:
-    """Whoever asks for a name of Gammapy that a class does not have here, is told what to do."""
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Raise ``AttributeError``, with what ``OF_CLASSES`` says of the name."""
-            for cls in type(self).__mro__:
-                if name in OF_CLASSES.get(cls.__name__, {}):
-                    instead = OF_CLASSES[cls.__name__][name]
-                    raise AttributeError(
-                        f"{type(self).__name__}.{name} is not part of this version of xgamma: {instead}."
-                    )
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
 class Line(NamedTuple):
     """A name of Gammapy: its module, itself, and what to do; nothing where it is imported in the same way."""
 
@@ -403,7 +299,7 @@ class Line(NamedTuple):
 def lines() -> Iterator[Line]:
     """Yield all names by module, and modules that are not here with an empty name."""
     for module in sorted({*SAME, *INSTEAD}):
-        found = _each(SAME.get(module, ""), "") | dict(INSTEAD.get(module, {}))
+        found = each(SAME.get(module, ""), "") | dict(INSTEAD.get(module, {}))
         yield from (Line(module, name, found[name]) for name in sorted(found, key=str.lower))
     yield from (Line(module, "", reason) for module, reason in MODULES.items())
 

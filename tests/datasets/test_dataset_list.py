@@ -140,6 +140,17 @@ def test_intervals_are_cut_and_merged():
         gti.select_time(ends[[2, 0]])
 
 
+def test_good_time_is_made_of_times_or_of_durations_since_a_reference():
+    reference = Time(59000.0, format="mjd", scale="tt")
+    gti = GTI.create([0, 2] * u.d, [1, 3] * u.d, reference)
+    assert gti.time_start.mjd.tolist() == [59000.0, 59002.0]
+    assert gti.time_sum.to_value("d") == 2
+    assert GTI.create(gti.time_start, gti.time_stop).time_stop.mjd.tolist() == [59001.0, 59003.0]
+    assert GTI.create("1 h", "2 h").time_start.isot.tolist() == ["2000-01-01T01:00:00.000"]
+    with pytest.raises(ConfigError, match="A time interval starts before it stops"):
+        GTI.create("2 h", "1 h")
+
+
 def test_rows_are_selected_by_time(datasets):
     gti = datasets[1].gti
     assert datasets.select_time(gti.time_start[0], gti.time_stop[0]).names == ["23524"]

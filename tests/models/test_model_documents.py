@@ -383,6 +383,8 @@ def test_models_are_selected_by_name_dataset_kind_and_frozen():
     assert models.select(name_substring="b").names == ["b", "x-bkg"]
     assert models.select(datasets_names="y").names == ["b", "c", "d", "e", "f"]
     assert models.select(tag="pl-norm").names == ["x-bkg", "npred"]
+    assert models.select(tag="pl-norm", model_type="spectral").names == ["x-bkg", "npred"]
+    assert models.select(tag="pl-norm", model_type="spatial").names == []
     assert models.select(tag="SkyModel", datasets_names=["x"]).names == ["a", "b", "c", "d", "e", "f"]
     models["a"].freeze()
     assert models.select(frozen=True).names == ["a", "c"]

@@ -519,3 +519,32 @@ def test_a_wrong_picture_raises():
         m.PowerLawSpectralModel().plot([2, 1] * u.TeV)
     with pytest.raises(ConfigError, match="an energy such as"):
         m.PowerLawSpectralModel()(1)
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        m.LogParabolaSpectralModel(alpha=1.7, beta=0.2, reference="3 TeV"),
+        m.LogParabolaSpectralModel(alpha=2.4, beta=0.1, reference="800 GeV"),
+        m.ExpCutoffPowerLawSpectralModel(index=1.5, lambda_="0.1 TeV-1"),
+        m.ExpCutoffPowerLawSpectralModel(index=1.2, lambda_="0.2 TeV-1", alpha=0.7),
+    ],
+)
+def test_the_peak_energy_is_where_the_energy_flux_is_largest(spectrum):
+    energies = spectrum.e_peak * np.array([0.99, 1.0, 1.01])
+    below, at, above = (energies**2 * spectrum(energies)).value
+    assert at > max(below, above)
+
+
+@pytest.mark.parametrize(
+    "spectrum",
+    [
+        m.LogParabolaSpectralModel(alpha=1.7, beta=-0.2),
+        m.LogParabolaSpectralModel(alpha=1.7, beta=0),
+        m.ExpCutoffPowerLawSpectralModel(index=2.5),
+        m.ExpCutoffPowerLawSpectralModel(index=1.5, lambda_="0 TeV-1"),
+    ],
+)
+def test_a_spectrum_that_does_not_turn_has_no_peak_energy(spectrum):
+    assert np.isnan(spectrum.e_peak.value)
+    assert spectrum.e_peak.unit == "TeV"

@@ -18,6 +18,7 @@ from xgamma.datasets.observations import Observation, Observations
 from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import number_text, some
 from xgamma.errors import InputError
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.gammapy_names import later_names
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
@@ -35,7 +36,7 @@ __all__ = ["GTI", "DataStore", "EventList", "Observation", "Observations"]
 __getattr__ = later_names(__name__)
 
 
-class DataStore(Described):
+class DataStore(SaysInstead, Described):
     """The runs of a release, read into a store when they are asked for.
 
     Parameters

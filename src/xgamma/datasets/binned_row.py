@@ -15,6 +15,7 @@ from xgamma.axes import BoolArray
 from xgamma.datasets import files, geom, info, inputs, made
 from xgamma.datasets.row import Row, Shown
 from xgamma.errors import ConfigError, ConfigTypeError, DataError
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.reduce import energy_bins
 from xgamma.schema import WINDOWS, bin_dims, has_safe_bin
 
@@ -24,8 +25,13 @@ MOVED = 1e-6
 """Energies differ from the edges that were asked for when they do by more than this, relatively."""
 
 
-class BinnedRow(Row[Shown]):
+class BinnedRow(SaysInstead, Row[Shown]):
     """A row and the rows that are made of it; see ``Row``."""
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """The shape of the counts."""
+        return self.bins_shape
 
     def _like(self, data: xr.Dataset, name: str | None, mask_fit: Any) -> Self:
         return type(self)(data, self._models, self.name if name is None else name, mask_fit)

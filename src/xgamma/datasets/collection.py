@@ -24,6 +24,7 @@ from xgamma.datasets.joint_pictures import JointPictures
 from xgamma.description import Description, Facts, Part, Sheet, ends
 from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, LaterError
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.outcome import Outcome
 from xgamma.plot import excess as plot_excess
 from xgamma.plot import regions as plot_regions
@@ -47,7 +48,7 @@ SHOWN = 10
 """How many rows ``print`` and notebooks show; reprs stay fast with thousands."""
 
 
-class Datasets(JointPictures):
+class Datasets(SaysInstead, JointPictures):
     """The rows of one or several DL4 Datasets, each as a ``SpectrumDataset`` or a ``MapDataset``, on-off or not.
 
     Flux points may stand among them as ``FluxPointsDataset``, to be fitted together with the rows.

@@ -10,6 +10,7 @@ from astropy import units as u
 
 from xgamma.axes import FloatArray
 from xgamma.datasets.maps.axes import MapAxes
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import spectrum as plot_spectrum
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class EDispKernel:
+class EDispKernel(SaysInstead):
     """The energy dispersion at a position: the share of each bin of reconstructed energy, (energy_true, energy)."""
 
     pdf_matrix: FloatArray

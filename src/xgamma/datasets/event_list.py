@@ -16,6 +16,7 @@ from xgamma.datasets import geom, titles
 from xgamma.description import Described, Description, Facts, Sheet, ends
 from xgamma.digits import decimals, number_text, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.geometry import separation, tangent_plane
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
 
 
 NEEDED = ("ra", "dec", "energy", "time")
+EPOCH = "2000-01-01"
+"""What quantities of time are counted from where nothing else is said, as in Gammapy."""
 EVENTS = 6
 """How many events are shown."""
 
 
-class GTI(Described):
+class GTI(SaysInstead, Described):
     """Good time intervals; all times are TT.
 
     Parameters
@@ -67,6 +70,19 @@ class GTI(Described):
             raise ConfigError("GTI: expected at least one interval, got none.")
         mjdref = float(given[0][0].tt.mjd)
         return cls(np.array([interval_seconds(start, stop, mjdref) for start, stop in given]), mjdref)
+
+    @classmethod
+    def create(cls, start: Any, stop: Any, reference_time: Any = None) -> Self:
+        """Return intervals from starts and stops: times, or quantities since a reference time (by default 2000 in TT).
+
+        Raises ``ConfigError`` where an interval does not start before it stops.
+        """
+        epoch = Time(EPOCH, scale="tt") if reference_time is None else Time(reference_time)
+        starts, stops = (
+            (each if isinstance(each, Time) else epoch + u.Quantity(each)).reshape(-1) for each in (start, stop)
+        )
+        mjdref = float(epoch.tt.mjd)
+        return cls(np.array([interval_seconds(*pair, mjdref) for pair in zip(starts, stops, strict=True)]), mjdref)
 
     @property
     def data(self) -> xr.DataArray:
@@ -151,7 +167,7 @@ class GTI(Described):
         return figure
 
 
-class EventList(Described):
+class EventList(SaysInstead, Described):
     """Events: positions, energies, times and whatever else their files hold.
 
     Parameters

@@ -58,11 +58,6 @@ class MapRow(BinnedRow[Map]):
         return Map.from_geom(geom, array.values, array.attrs.get("units", ""), name=str(array.name or ""))
 
     @property
-    def data_shape(self) -> tuple[int, ...]:
-        """The shape of the counts."""
-        return self.bins_shape
-
-    @property
     def geoms(self) -> dict[str, WcsGeom]:
         """The geometry of the counts, and that of the exposure."""
         return {"geom": self.counts.geom, "geom_exposure": self.exposure.geom}

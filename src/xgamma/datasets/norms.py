@@ -15,6 +15,7 @@ from xgamma.errors import ConfigError, did_you_mean
 from xgamma.estimate.flux_points_parameters import IS_UL_BELOW
 from xgamma.formats.sed import table as sed_columns
 from xgamma.formats.sed.kinds import QUANTITIES as SED_TYPES
+from xgamma.gammapy_methods import SaysInstead, refused
 from xgamma.models import SpectralModel, intrinsic
 
 PLOT_UNITS = {
@@ -34,7 +35,7 @@ QUANTITIES = (
 )
 
 
-class Norms:
+class Norms(SaysInstead):
     """Norms of a reference spectrum, and what follows from them: quantities of astropy, and arrays without a unit.
 
     Parameters
@@ -56,7 +57,8 @@ class Norms:
         if name in self.numbers and name in self.data:
             return self.data[name].values
         kind = type(self).__name__
-        raise AttributeError(f"{kind} has no {name!r} here.{did_you_mean(name, self.available_quantities)}")
+        known = did_you_mean(name, self.available_quantities)
+        raise refused(type(self), name, f"{kind} has no {name!r} here.{known}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.available_quantities]

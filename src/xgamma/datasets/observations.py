@@ -18,6 +18,7 @@ from xgamma.description import Described, Description, Sheet, ends, facts
 from xgamma.digits import decimals, some
 from xgamma.errors import ConfigError, DataError, UnknownNameError, did_you_mean
 from xgamma.events import IRF_ROLES, Part, Rows, good_time
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import runs as plot_runs
 from xgamma.select import Selection, rows_of, selection_order
@@ -62,7 +63,7 @@ class Pointing(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Observation(Described):
+class Observation(SaysInstead, Described):
     """One selected run, or the piece of a run inside an interval.
 
     Parameters

@@ -15,6 +15,7 @@ from xgamma.datasets.maps.axes import MapAxes, axes_facts
 from xgamma.datasets.maps.axis import MapAxis
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.irf import CONTAINMENT, IrfTable, background_rate, edisp_kernel, effective_area, read_table
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import labels as plot_labels
@@ -40,7 +41,7 @@ PANEL = (4.9, 4.2)
 _FIRST = np.zeros(1, dtype=np.int64)
 
 
-class Response(Described):
+class Response(SaysInstead, Described):
     """A response of one run.
 
     Parameters

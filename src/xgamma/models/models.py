@@ -134,7 +134,7 @@ class Models(Described, OnSky):
         return [model.name for model in self._models]
 
     def select(self, name_substring: str | None = None, datasets_names: Any = None, tag: Any = None,
-               frozen: bool | None = None) -> Models:  # fmt: skip
+               model_type: str | None = None, frozen: bool | None = None) -> Models:  # fmt: skip
         """Return the components that match all that is given.
 
         Parameters
@@ -145,6 +145,8 @@ class Models(Described, OnSky):
             Names of datasets: components that belong to at least one of them.
         tag
             The class of the component or of one of its parts, by name or tag.
+        model_type
+            The part whose tag that is, such as ``spectral``; by default any.
         frozen
             Whether all parameters are frozen.
         """
@@ -154,7 +156,7 @@ class Models(Described, OnSky):
             for model in self._models
             if (name_substring is None or name_substring in model.name)
             and (wanted is None or any(model.applies_to(name) for name in wanted))
-            and (tag is None or tag in _tags(model))
+            and (tag is None or tag in _tags(model, model_type))
             and frozen in (None, model.frozen)
         )
 
@@ -379,5 +381,7 @@ def _read_component(entry: Any, shared: dict[str, Parameter], number: int) -> Mo
         raise error.of(f"components[{number}]") from None
 
 
-def _tags(model: ModelComponent) -> set[str]:
+def _tags(model: ModelComponent, model_type: str | None) -> set[str]:
+    if model_type is not None:
+        return set(model.parts[model_type].tag) if model_type in model.parts else set()
     return {*model.tag, *(tag for part in model.parts.values() for tag in part.tag)}

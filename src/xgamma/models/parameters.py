@@ -15,6 +15,7 @@ from xgamma.axes import FloatArray
 from xgamma.description import Correlations, Described, Description, Facts, Part, Sheet, ends
 from xgamma.digits import some
 from xgamma.errors import ConfigError, ConfigTypeError, UnknownNameError, did_you_mean
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.models.parameter import Parameter, limits_text, state_text, unit_text, value_text
 from xgamma.plot import matrix as plot_matrix
 from xgamma.plot import parameters as plot_parameters
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Parameter", "Parameters", "link_labels", "parameters_table"]
 
 
-class Parameters(Described, Sequence[Parameter]):
+class Parameters(SaysInstead, Described, Sequence[Parameter]):
     """Parameters in the order of a model document; a linked parameter is the same object at each of its places.
 
     Index with a position, a name (the first of that name), or a ``Parameter`` that is among them.
@@ -270,7 +271,7 @@ def link_labels(parameters: Iterable[Parameter]) -> dict[int, str]:
     return labels
 
 
-class Covariance(Described):
+class Covariance(SaysInstead, Described):
     """The covariance of ``parameters``, each in its own unit.
 
     Parameters

@@ -9,7 +9,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.datasets.maps.axis import MapAxis
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError, UnknownNameError, did_you_mean
-from xgamma.gammapy_names import SaysInstead
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.plot import figures as plot_figures
 from xgamma.units import canonical
 

@@ -14,7 +14,7 @@ from xgamma.axes import Axis, FloatArray, IntArray, Scale
 from xgamma.description import Described, Description
 from xgamma.dialects import fits_unit
 from xgamma.errors import ConfigError
-from xgamma.gammapy_names import SaysInstead
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import labels as plot_labels
 from xgamma.units import canonical

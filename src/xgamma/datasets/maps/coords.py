@@ -15,7 +15,7 @@ from xgamma.datasets.maps.axes import MapAxes
 from xgamma.datasets.maps.axis import plain_values
 from xgamma.description import Described, Description, facts
 from xgamma.errors import ConfigError
-from xgamma.gammapy_names import SaysInstead
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.geometry import to_frame
 from xgamma.units import canonical
 

@@ -26,7 +26,7 @@ from xgamma.errors import DataError
 from xgamma.formats.region_files import normalize_regions
 from xgamma.formats.sky_maps.files import TRUTHS, read_map, write_map
 from xgamma.formats.sky_maps.sky_map import SkyMap
-from xgamma.gammapy_names import SaysInstead
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.models.spatial.templates import MapModel
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import labels as plot_labels

@@ -18,7 +18,7 @@ from xgamma.datasets.maps.geom import WcsGeom
 from xgamma.description import Described, Description, facts
 from xgamma.dialects import fits_unit
 from xgamma.errors import ConfigError, DataError
-from xgamma.gammapy_names import SaysInstead
+from xgamma.gammapy_methods import SaysInstead
 from xgamma.sky import IMAGE, SkySpace
 from xgamma.units import conversion, unit_string
 

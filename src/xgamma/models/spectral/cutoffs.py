@@ -6,6 +6,7 @@ Sources: Acero et al. 2015 (ApJS 218, 23; 3FGL); Abdollahi et al. 2020 (ApJS 247
 
 from __future__ import annotations
 
+import astropy.units as u
 import numpy as np
 import scipy
 
@@ -57,6 +58,13 @@ class ExpCutoffPowerLawSpectralModel(SpectralModel):
 
     evaluate = staticmethod(cutoff_power_law)  # type: ignore[assignment]
     log_gradient = staticmethod(cutoff_log_gradient)  # type: ignore[assignment]
+
+    @property
+    def e_peak(self) -> u.Quantity:
+        """The energy at which E^2 dN/dE is largest; NaN for a spectrum without such a peak."""
+        index, _, _, rate, alpha = self.canonical_values()
+        turns = (2.0 - index) / alpha if alpha else np.nan
+        return u.Quantity(turns ** (1.0 / alpha) / rate if turns > 0 and rate > 0 and alpha > 0 else np.nan, "TeV")
 
 
 class ExpCutoffPowerLawNormSpectralModel(SpectralModel):
@@ -219,6 +227,12 @@ class LogParabolaSpectralModel(SpectralModel):
         """Return the derivatives in ``alpha`` and ``beta``."""
         log_x = np.log(energy / reference)
         return {"alpha": -log_x, "beta": -(log_x**2)}
+
+    @property
+    def e_peak(self) -> u.Quantity:
+        """The energy at which E^2 dN/dE is largest; NaN for a spectrum without such a peak."""
+        _, reference, alpha, beta = self.canonical_values()
+        return u.Quantity(reference * np.exp((2.0 - alpha) / (2.0 * beta)) if beta > 0 else np.nan, "TeV")
 
 
 class LogParabola2SpectralModel(SpectralModel):
