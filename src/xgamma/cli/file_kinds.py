@@ -172,7 +172,7 @@ KINDS: Sequence[FileKind] = (
     FileKind(
         "contours or a covariance",
         _yaml("contours", "covariance"),
-        lambda seen: checks.columns_of_yaml(seen.document, seen.path.name),
+        _yaml_columns,
     ),
     FileKind("a configuration", lambda seen: seen.ends(checks.YAML), checks.configuration),
     FileKind("provenance", _json(*checks.PROV_PARTS), checks.provenance),

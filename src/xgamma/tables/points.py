@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -153,8 +153,3 @@ def _times(ds: NamedArrays) -> tuple[FloatArray, FloatArray]:
     """Return the start of each bin of time as MJD, and its length in days."""
     bounds = float(ds.attrs["mjdref"]) + ds["time_bounds"].values / SECONDS_PER_DAY
     return bounds[:, 0], bounds[:, 1] - bounds[:, 0]
-
-
-def binning_notes(ds: NamedArrays) -> Sequence[str]:
-    """Return what of the requested bins could not be honoured, a sentence each."""
-    return [*ds.attrs.get("binning_report", ()), *ds.attrs.get("time_report", ())]
