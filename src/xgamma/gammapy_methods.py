@@ -28,6 +28,8 @@ _POINTS = {
     "recompute_ul": "estimate with another n_sigma_ul; stat_scan has the profiles",
     "reference_model": "ref_dnde, ref_flux, ref_eflux and ref_e2dnde are its values",
     "sed_type_init": "norms are what is kept, and to_table(sed_type) what is written",
+    "copy": "type(points)(points.data.copy())",
+    "slice_by_energy": "type(points)(points.data.isel(energy=slice(0, 2)))",
     "slice_by_idx": "type(points)(points.data.isel(energy=slice(0, 2)))",
 }
 OF_CLASSES: Mapping[str, Mapping[str, str]] = {
@@ -120,6 +122,7 @@ OF_CLASSES: Mapping[str, Mapping[str, str]] = {
         "theta": "lat is the latitude",
     },
     "GTI": {
+        "copy": "good time does not change; select_time and union return new ones",
         "read": "DataStore reads the good time of a run: run.gti",
         "write": "it is written with the dataset or the run that it is of",
     },
@@ -139,7 +142,11 @@ OF_CLASSES: Mapping[str, Mapping[str, str]] = {
         "hdu_table": "run.available_irfs says what a run has",
     },
     "EffectiveArea": _RESPONSE,
-    "BackgroundRate": _RESPONSE,
+    "BackgroundRate": _RESPONSE
+    | {
+        "fov_alignment": "FOVALIGN of its file is followed",
+        "to_2d": "rate(offset, energy) is the mean over directions",
+    },
     "EnergyDispersion": _RESPONSE
     | {"evaluate": "to_edisp_kernel(offset) has the shares of the bins of reconstructed energy"},
     "PointSpread": _RESPONSE | {"evaluate": "containment(rad, energy_true, offset), whose derivative is the density"},
