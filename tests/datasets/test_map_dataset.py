@@ -221,6 +221,10 @@ def test_rows_stacked_one_by_one_are_the_stack_of_all(datasets, geom):
     np.testing.assert_allclose(total.psf.at(place), at_once.psf.at(place), rtol=1e-9)
     kernels = [each.edisp.get_edisp_kernel(place).pdf_matrix for each in (total, at_once)]
     np.testing.assert_allclose(*kernels, rtol=1e-9, atol=1e-12)
+    energy = total.counts.geom.axes["energy"]
+    np.testing.assert_array_equal(total.edisp.get_edisp_kernel(place, energy_axis=energy).pdf_matrix, kernels[0])
+    with pytest.raises(ConfigError, match="get_edisp_kernel: expected the energies of the dataset, "):
+        total.edisp.get_edisp_kernel(place, energy_axis=energy.squash())
 
 
 def test_a_smaller_map_takes_what_lies_in_it(datasets):

@@ -206,8 +206,16 @@ class EDispKernelMap(ResponseMap):
         """The axis of reconstructed energy."""
         return MapAxis.of(Axis.from_coords(self.data.coords, "energy"))
 
-    def get_edisp_kernel(self, position: Any = None) -> EDispKernel:
-        """Return the dispersion at a position, by default in the middle of the map."""
+    def get_edisp_kernel(self, position: Any = None, energy_axis: Any = None) -> EDispKernel:
+        """Return the dispersion at a position, by default in the middle of the map.
+
+        Raises ``ConfigError`` for an ``energy_axis`` that is not that of the dataset.
+        """
+        if energy_axis is not None and not MapAxis.of(energy_axis).plain.is_close(self.energy_axis.plain):
+            raise ConfigError(
+                f"get_edisp_kernel: expected the energies of the dataset, {self.energy_axis!r}, got {energy_axis!r}; "
+                "dataset.resample_energy_axis makes wider bins."
+            )
         lon, lat = self._place(position)
         found = responses_at(self.data, 0, lon, lat).edisp
         assert found is not None
