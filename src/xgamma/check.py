@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import xgamma
 from xgamma.digits import some
-from xgamma.storage.disk import with_home
+from xgamma.storage.backend import local_folder
+from xgamma.storage.disk import is_closed, with_home
 from xgamma.store import Store
 
 PACKAGES = (
@@ -134,7 +135,7 @@ def findings_of_setup(environment: Mapping[str, str] = os.environ) -> list[Findi
     if missing:
         found.append(Finding("missing", ", ".join(missing), True, f"Install them: pip install {' '.join(missing)}"))
     found += [_extra(name, purpose) for name, purpose in EXTRAS.items()]
-    return [*found, _threads(environment), _disk(), _data(environment)]
+    return [*found, _threads(environment), _disk("disk", Path.cwd(), "here"), _data(environment)]
 
 
 def _extra(name: str, purpose: str) -> Finding:
@@ -150,11 +151,11 @@ def _threads(environment: Mapping[str, str]) -> Finding:
     return Finding("threads", state, remedy=remedy)
 
 
-def _disk() -> Finding:
-    usage = shutil.disk_usage(Path.cwd())
+def _disk(what: str, folder: Path, where: str) -> Finding:
+    usage = shutil.disk_usage(folder)
     is_full = usage.free < LEAST_ROOM
-    remedy = "Make space, or take another folder as general.outdir." if is_full else ""
-    return Finding("disk", f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.0f} GB here", is_full, remedy)
+    remedy = "Make space, or take another folder as general.outdir or general.store." if is_full else ""
+    return Finding(what, f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.0f} GB {where}", is_full, remedy)
 
 
 def _data(environment: Mapping[str, str]) -> Finding:
@@ -171,6 +172,11 @@ def findings_of_store(store: Store) -> list[Finding]:
     records, damaged = store.listing()
     failures = store.failures()
     found = [Finding("store", f"{store.url}: {some(len(records), 'product')}")]
+    folder = local_folder(store.url)
+    if folder is not None:
+        found.append(_disk("disk of store", folder, "there"))
+        if is_closed(folder):
+            found.append(Finding("rights", "the store can be read, and not be written"))
     if damaged:
         remedy = f"xgamma verify {store.url} says what to do."
         found.append(Finding("damaged", ", ".join(list(damaged)[:3]), True, remedy))

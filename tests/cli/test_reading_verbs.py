@@ -447,6 +447,7 @@ def test_products_of_two_kinds_are_not_compared(xgamma, out):
 def test_doctor_looks_at_the_installation_and_a_store(xgamma, out):
     found = {each["what"]: each for each in xgamma("doctor", out, "--json").document}
     assert found["store"]["state"].endswith(": 8 products")
+    assert found["disk of store"]["state"].endswith(" GB there")
     assert "numpy" in found["packages"]["state"]
     assert {"xgamma", "python", "threads", "disk", "$GAMMAPY_DATA"} <= set(found)
 

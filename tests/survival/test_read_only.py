@@ -102,6 +102,13 @@ def test_runs_of_a_read_only_store_are_analysed_into_another(closed, config, tmp
     assert found.items() <= digests(Store(closed / "store")).items()
 
 
+def test_check_and_doctor_say_that_a_store_cannot_be_written(closed, config, command):
+    checked = command("check", config(datasets="{on_region: {radius: 0.1 deg}}"))
+    assert checked.code == 0
+    assert f"{closed / 'store'} cannot be written; run can find what is there, and compute nothing else." in checked.err
+    assert "the store can be read, and not be written" in command("doctor", closed / "store").out
+
+
 def test_every_verb_that_writes_prints_one_error_on_a_read_only_disk(closed, config, nights_release, command, survival):
     store = closed / "store"
     with survival("writing to a read-only store") as tally:
@@ -135,6 +142,9 @@ def test_a_folder_without_write_permission_behaves_as_a_read_only_disk(tiny_rele
     with survival("a store in a folder without rights") as tally, tally.trial():
         count, *refusal = actors[0].act(visit.__name__, place)[1]
         assert int(count) == len(digests(Store(place)))
-        assert "(os error 13). What it holds can be read; to add to it, get write rights" in " ".join(refusal)
+        assert (
+            "cannot be written: Permission denied. What it holds can be read; to add to it, get write rights"
+            in " ".join(refusal)
+        )
     for path in [place, *place.rglob("*")]:
         path.chmod(0o755)

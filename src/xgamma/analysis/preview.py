@@ -31,6 +31,7 @@ from xgamma.predict.folding import good_time, validate_times
 from xgamma.predict.held import validate_backgrounds_named
 from xgamma.reduce import Recipe, region_row_name
 from xgamma.storage.backend import local_folder
+from xgamma.storage.disk import is_closed
 from xgamma.store import Store
 
 Dropped = Mapping[str, Mapping[int, str]]
@@ -95,6 +96,7 @@ def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None =
     remarks = [
         *request.remarks,
         *_remarks_on_workers(request, there),
+        *_remarks_on_store(config),
         *(remark for look in looks.values() for remark in look.remarks),
     ]
     if ReduceStep.section in request.sections and all(look.is_complete for look in looks.values()):
@@ -122,6 +124,13 @@ def _remarks_on_workers(request: Request, there: int | None) -> list[str]:
         return []
     scheduler = request.workers.scheduler
     return [f"general.scheduler: {scheduler} has no worker yet; start one before you run: dask worker {scheduler}."]
+
+
+def _remarks_on_store(config: AnalysisConfig) -> list[str]:
+    folder = local_folder(config.general.store_location())
+    if folder is None or not is_closed(folder):
+        return []
+    return [f"general.store: {folder} cannot be written; run can find what is there, and compute nothing else."]
 
 
 def _models(request: Request) -> str:

@@ -208,7 +208,9 @@ def _undone_on_error(swapped: list[Path], parts: Mapping[Path, Path], olds: Mapp
 
 
 def _failed(names: object, error: OSError) -> OutputError:
-    return OutputError(f"Writing {names} failed and nothing was kept: {error}. Make space, or choose another folder.")
+    return OutputError(
+        f"Writing {names} failed and nothing was kept: {error.strerror or error}. Make space, or choose another folder."
+    )
 
 
 def _link_or_copy(path: Path, copy: Path) -> None:
@@ -273,7 +275,8 @@ def write_inside(path: Path, content: bytes) -> int:
     try:
         return path.write_bytes(content)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}. Make space, or choose another folder.") from error
+        why = error.strerror or error
+        raise OutputError(f"{path} cannot be written: {why}. Make space, or choose another folder.") from error
 
 
 # --- hidden names and their locks

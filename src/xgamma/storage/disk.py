@@ -24,6 +24,11 @@ def with_home(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
+def is_closed(folder: Path) -> bool:
+    """Whether a folder is there in which this process may write nothing."""
+    return folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK)
+
+
 def read_regular_file(path: str | Path, limit: int) -> bytes | None:
     """Return the bytes of an ordinary file, ``None`` if there is nothing.
 

@@ -31,6 +31,8 @@ _KEYS = {
 }
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _NUMBER = re.compile(r"os error (\d+)")
+# What obstore and Python put around the words of the system.
+_OF_SYSTEM = re.compile(r"(?:Generic LocalFileSystem error: (?:.*: )?|\[Errno \d+\] )(.+?)(?: \(os error \d+\))?")
 _FULL = "Make space, or take another place, and run again: what is in the store stays and is not computed again."
 _CLOSED = "What it holds can be read; to add to it, get write rights, or give another place as general.store."
 _WAYS_OUT: dict[int | None, str] = {
@@ -125,6 +127,8 @@ def reason(error: Exception) -> str:
     said, _, answer = text.partition(": <")
     code = _CODE.search(answer)
     first = _URL.sub(r"\1\2", without_tries(said.partition("\n")[0])).rstrip(" :.")
+    system = _OF_SYSTEM.fullmatch(first)
+    first = system[1] if system else first
     return f"{first} ({code.group(1)})" if code else first
 
 
