@@ -93,12 +93,7 @@ def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None =
     there = workers_there(request.workers, is_patient=False)
     looks = {name: look_ahead(request, name, each) for name, each in chosen.items()}
     spectra = [(wanted, wanted.spectra()) for wanted in request.spectra]
-    remarks = [
-        *request.remarks,
-        *_remarks_on_workers(request, there),
-        *_remarks_on_store(config),
-        *(remark for look in looks.values() for remark in look.remarks),
-    ]
+    remarks = [*_remarks_on_places(request, there), *(remark for look in looks.values() for remark in look.remarks)]
     if ReduceStep.section in request.sections and all(look.is_complete for look in looks.values()):
         remarks += _remarks_together(request, looks, spectra)
     views = [_View(request, name, each, looks[name]) for name, each in chosen.items()]
@@ -119,18 +114,17 @@ def preview(config: AnalysisConfig, opened: FitsRelease | StoredRelease | None =
     )
 
 
-def _remarks_on_workers(request: Request, there: int | None) -> list[str]:
-    if there != 0:
-        return []
-    scheduler = request.workers.scheduler
-    return [f"general.scheduler: {scheduler} has no worker yet; start one before you run: dask worker {scheduler}."]
-
-
-def _remarks_on_store(config: AnalysisConfig) -> list[str]:
-    folder = local_folder(config.general.store_location())
-    if folder is None or not is_closed(folder):
-        return []
-    return [f"general.store: {folder} cannot be written; run can find what is there, and compute nothing else."]
+def _remarks_on_places(request: Request, there: int | None) -> list[str]:
+    """Return the remarks of a request, and what is to be said of its workers and of its store."""
+    remarks, scheduler = [*request.remarks], request.workers.scheduler
+    if there == 0:
+        remarks.append(f"general.scheduler: {scheduler} has no worker yet; start one before you run: "
+                       f"dask worker {scheduler}.")  # fmt: skip
+    folder = local_folder(request.config.general.store_location())
+    if folder is not None and is_closed(folder):
+        remarks.append(f"general.store: {folder} cannot be written; run can find what is there, and compute nothing "
+                       "else.")  # fmt: skip
+    return remarks
 
 
 def _models(request: Request) -> str:
