@@ -58,6 +58,15 @@ def test_a_second_run_draws_nothing_and_leaves_the_files_alone(ran, drawn):
     assert {name: (folder / "out" / name).stat().st_mtime_ns for name in NAMES} == before
 
 
+def test_what_a_run_finds_it_writes_as_the_run_that_computed_it(ran):
+    config, folder = ran
+    run(config.update(f"general: {{outdir: {folder / 'again'}}}"))
+    names = {path.name for path in (folder / "out").iterdir() if path.is_file()} - {"config.yaml"}
+    assert {"datasets.fits.gz", "flux-points.fits", "models.yaml", *NAMES} <= names
+    changed = [name for name in names if (folder / "out" / name).read_bytes() != (folder / "again" / name).read_bytes()]
+    assert changed == []
+
+
 def test_a_picture_that_is_gone_is_copied_out_of_the_store(ran, drawn):
     config, folder = ran
     before = bytes_of(folder)

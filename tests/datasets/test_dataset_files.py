@@ -130,7 +130,7 @@ def test_a_zarr_write_that_fails_leaves_the_old_folder(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("xgamma.datasets.files.write_groups", fail)
+    monkeypatch.setattr("xgamma.store.encoding.write_groups", fail)
     with pytest.raises(OutputError, match="disk full"):
         write_zarr([on_off_dataset(seed=4)], path, overwrite=True)
     np.testing.assert_array_equal(Datasets.read(path)[0].counts, before)

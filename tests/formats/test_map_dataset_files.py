@@ -19,7 +19,7 @@ from xgamma.axes import Axis
 from xgamma.datasets import Datasets
 from xgamma.datasets.files import read_datasets, write_datasets
 from xgamma.datasets.inputs import normalize_rows, with_mask_fit
-from xgamma.datasets.map_files import BINSIZE_IRF, coarse_image, map_row_of
+from xgamma.datasets.map_files import coarse_image, map_row_of
 from xgamma.errors import ConfigError, DataError, InputError, LaterError
 from xgamma.formats.gadf.index import read_index
 from xgamma.formats.sky_maps.files import map_header, maps_content, read_maps
@@ -32,6 +32,7 @@ from xgamma.ingest.part import part_of, read_runs
 from xgamma.reduce import Recipe, reduce_block, select_rows, stack
 from xgamma.reduce.energy_bins import merge_bins
 from xgamma.reduce.nodes import RAD, responses_at
+from xgamma.schema.response_grids import BINSIZE_IRF
 from xgamma.simulate import Plan, simulate
 from xgamma.sky import SkySpace
 from xgamma.sky_sampling import corners, nearest

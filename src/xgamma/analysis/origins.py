@@ -70,7 +70,7 @@ def _seen(results: Results, datasets: Datasets) -> MadeOf:
     views = [view for view in datasets if isinstance(view, kinds.binned_row.BinnedRow)]
     groups: dict[int, list[BinnedRow[xr.DataArray]]] = {}
     for view in views:
-        groups.setdefault(id(view.group), []).append(view)
+        groups.setdefault(id(view.arrays), []).append(view)
     for group, own in groups.items():
         if group in keys:
             found[seen_by(results, kinds.Datasets(own))] = [keys[group]]

@@ -64,7 +64,7 @@ class BinnedRow(SaysInstead, Row[Shown]):
     @property
     def _energy_place(self) -> int:
         """The place of the energies among the dims of the counts of one line."""
-        return bin_dims(self._group).index("energy") - 1
+        return bin_dims(self._arrays).index("energy") - 1
 
     def resample_energy_axis(self, energy_axis: Any, name: str | None = None) -> Self:
         """Return the row with its safe bins summed into wider ones; models are shared.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +15,7 @@ import xarray as xr
 from xgamma import datasets as kinds
 from xgamma import fit, reduce, schema
 from xgamma.axes import BoolArray, IntArray
-from xgamma.datasets import event_list, files, info, inputs, map_files, text
+from xgamma.datasets import event_list, files, info, inputs, text
 from xgamma.datasets import made as made_rows
 from xgamma.datasets.binned_row import BinnedRow, is_map
 from xgamma.datasets.info import cumulative_table, info_table
@@ -29,6 +29,7 @@ from xgamma.outcome import Outcome
 from xgamma.plot import excess as plot_excess
 from xgamma.plot import regions as plot_regions
 from xgamma.predict import background as predicted_background
+from xgamma.schema.arrays import Arrays, PlainArrays
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -72,7 +73,7 @@ class Datasets(SaysInstead, JointPictures):
     """
 
     @classmethod
-    def from_xarray(cls, data: xr.Dataset | Sequence[xr.Dataset], models: Any = None) -> Self:
+    def from_xarray(cls, data: Arrays | Sequence[Arrays], models: Any = None) -> Self:
         """Return the rows of one or several DL4 Datasets, made by a reduction or by hand.
 
         On-regions with names become rows of their own, such as ``stacked-shell``. Rows whose outcome is not 0 go to
@@ -85,7 +86,7 @@ class Datasets(SaysInstead, JointPictures):
         """
         used: list[BinnedRow[Any]] = []
         unused: list[BinnedRow[Any]] = []
-        for given in [data] if isinstance(data, xr.Dataset) else data:
+        for given in [data] if isinstance(data, Mapping | PlainArrays) else data:
             for piece in reduce.regions_apart(given):
                 views, outcome = _views(piece)
                 for view in views:
@@ -105,7 +106,7 @@ class Datasets(SaysInstead, JointPictures):
 
     def _validate_one_region(self, what: str) -> None:
         self._validate_rows(what)
-        regions = max([view.group.sizes.get("region", 1) for view in self._first_of_groups()], default=1)
+        regions = max([view.arrays.sizes.get("region", 1) for view in self._first_of_groups()], default=1)
         if regions > 1:
             raise ConfigError(
                 f"{what} adds up the spectra of one region, and these are of {regions}; take copies of those of one, "
@@ -117,7 +118,7 @@ class Datasets(SaysInstead, JointPictures):
 
         Flux points are no rows, and left out.
         """
-        runs = itertools.groupby(self._rows, key=lambda view: (id(view.group), view.models_key))
+        runs = itertools.groupby(self._rows, key=lambda view: (id(view.arrays), view.models_key))
         return [part for _, views in runs for part in _parts(list(views))]
 
     def to_xarray(self) -> list[xr.Dataset]:
@@ -127,13 +128,13 @@ class Datasets(SaysInstead, JointPictures):
     def fit_inputs(self) -> list[FitInput]:
         """Return the Datasets of ``to_xarray``, each with its bins to fit, and after them the flux points."""
         points = [one for view in self._points for one in view.fit_inputs()]
-        return [*(fit.FitInput(part.data, part.mask_fit) for part in self.parts()), *points]
+        return [*(fit.FitInput(part.arrays, part.mask_fit) for part in self.parts()), *points]
 
     def stat_sum(self) -> float:
         """The statistic of all rows, over their bins in use, and of all flux points."""
         total = float(sum(view.stat_sum() for view in self._points))
         for part in self.parts():
-            used = fit.FitInput(part.data, part.mask_fit).used
+            used = fit.FitInput(part.arrays, part.mask_fit).used
             total += float(info.Prediction(part.data, part.models).stat_array.values[used].sum())
         return total
 
@@ -188,8 +189,8 @@ class Datasets(SaysInstead, JointPictures):
         if not self.unused:
             return self
         views = [*self._views, *self.unused]
-        order = {group: number for number, group in enumerate(dict.fromkeys(id(view.group) for view in views))}
-        return Datasets(sorted(views, key=lambda view: (order[id(view.group)], view.position)))
+        order = {group: number for number, group in enumerate(dict.fromkeys(id(view.arrays) for view in views))}
+        return Datasets(sorted(views, key=lambda view: (order[id(view.arrays)], view.position)))
 
     @property
     def meta_table(self) -> Table:
@@ -347,11 +348,11 @@ class Datasets(SaysInstead, JointPictures):
             When the output exists and ``overwrite`` is false, or the folder cannot be written.
         """
         self._validate_rows("write()")
-        groups = {id(view.group) for view in self._views}
-        beside = [view for view in self.unused if id(view.group) in groups]
+        groups = {id(view.arrays) for view in self._views}
+        beside = [view for view in self.unused if id(view.arrays) in groups]
         parts = Datasets(self._views, beside)._with_unused().parts()
-        made = [inputs.with_mask_fit(part.data, part.mask_fit) for part in parts]
-        files.write_datasets(made, filename, overwrite, map_files.irf_pixel(binsize_irf))
+        made = [inputs.with_mask_fit(part.arrays, part.mask_fit) for part in parts]
+        files.write_datasets(made, filename, overwrite, inputs.irf_pixel(binsize_irf))
 
     @classmethod
     def read(cls, filename: str | PathLike[str], models: Any = None) -> Self:
@@ -376,7 +377,7 @@ def _words(view: BinnedRow[Any] | FluxPointsDataset) -> tuple[str, ...]:
     return view.name, f"{row['counts']:,}", *numbers, decimals(float(row["livetime"]) / 3600)
 
 
-def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:
+def views_of(group: Arrays) -> list[BinnedRow[Any]]:
     """Return the views of all rows of a validated DL4 Dataset, of the class that its cells and statistic ask for."""
     view_class = _class_of(group)
     positions = itertools.product(range(group.sizes["dataset"]), range(group.sizes.get("region", 1)))
@@ -384,31 +385,31 @@ def views_of(group: xr.Dataset) -> list[BinnedRow[Any]]:
     return [view_class.from_row(group, *position, name) for position, name in zip(positions, names, strict=True)]
 
 
-def _class_of(group: xr.Dataset) -> type[BinnedRow[Any]]:
+def _class_of(group: Arrays) -> type[BinnedRow[Any]]:
     if schema.space_dims(group) == schema.REGIONS:
         return kinds.SpectrumDatasetOnOff if info.is_on_off(group) else kinds.SpectrumDataset
     return kinds.MapDatasetOnOff if info.is_on_off(group) else kinds.MapDataset
 
 
-def _views(given: xr.Dataset) -> tuple[list[BinnedRow[Any]], IntArray]:
+def _views(given: Arrays) -> tuple[list[BinnedRow[Any]], IntArray]:
     ds, mask = inputs.without_mask_fit(normalize_rows(given))
     views = views_of(ds)
     if mask is not None:
         for view in views:
             row, region = view.position
-            view.mask_fit = mask[row, region] if "region" in ds.dims else mask[row]
+            view.mask_fit = mask[row, region] if "region" in ds.sizes else mask[row]
     return views, ds["outcome"].values
 
 
 def _parts(views: list[BinnedRow[Any]]) -> list[ModelledRows]:
-    group, models = views[0].group, views[0].models
+    group, models = views[0].arrays, views[0].models
     positions = [view.position for view in views]
     regions = group.sizes.get("region", 1)
     if positions == list(itertools.product(range(group.sizes["dataset"]), range(regions))):
         return [ModelledRows(group, models, _stacked_masks(views, group))]
     if regions == 1:
         numbers = [row for row, _ in positions]
-        rows = group.isel(dataset=numbers) if "region" in group.dims else reduce.select_rows(group, numbers)
+        rows = group.isel({"dataset": numbers}) if "region" in group.sizes else reduce.select_rows(group, numbers)
         return [ModelledRows(rows, models, _stacked_masks(views, rows))]
     return [ModelledRows(view.data, models, _stacked_masks([view], view.data)) for view in views]
 
@@ -425,7 +426,7 @@ def _with_background(part: ModelledRows) -> xr.Dataset:
     return part.data.assign(background=own.copy(data=planes))
 
 
-def _stacked_masks(views: list[BinnedRow[Any]], ds: xr.Dataset) -> BoolArray | None:
+def _stacked_masks(views: list[BinnedRow[Any]], ds: Arrays) -> BoolArray | None:
     masks = [view.fit_bins for view in views]
     if all(mask is None for mask in masks):
         return None

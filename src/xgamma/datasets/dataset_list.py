@@ -176,7 +176,7 @@ class DatasetList(Described, MutableSequence[Any]):
         return [view for view in self._views if not isinstance(view, BinnedRow)]
 
     def _first_of_groups(self) -> list[BinnedRow[Any]]:
-        return list({id(view.group): view for view in reversed(self._rows)}.values())
+        return list({id(view.arrays): view for view in reversed(self._rows)}.values())
 
     # --- models
 

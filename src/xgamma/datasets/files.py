@@ -7,28 +7,28 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import xarray as xr
 
 from xgamma import bridges
 from xgamma.datasets import info, inputs, map_files
 from xgamma.datasets.inputs import ModelledRows
-from xgamma.datasets.map_files import BINSIZE_IRF
 from xgamma.errors import ConfigError, InputError, LaterError, MissingInputError, OutputError, OutputExistsError
 from xgamma.formats import dataset_index, spectrum_fits
 from xgamma.formats.fits import images
 from xgamma.formats.local_files import local_path, new_folder, validate_output, write_files
 from xgamma.formats.ogip import files as ogip_files
 from xgamma.formats.ogip import response
-from xgamma.formats.ogip.files import read_ogip_groups
 from xgamma.formats.sky_maps import map_dataset
 from xgamma.models.models import Models
 from xgamma.schema import PLANES, WINDOWS, space_dims, window_chunks
+from xgamma.schema.arrays import Arrays, NamedArrays, SomeArrays, dataset_of
 from xgamma.schema.excess_map import plane_chunks
+from xgamma.schema.response_grids import BINSIZE_IRF
 from xgamma.storage.backend import open_backend
+from xgamma.store import encoding as store_encoding
 from xgamma.store.documents import array_documents
-from xgamma.store.encoding import encoded, read_group, write_groups
 from xgamma.store.layout import validated_documents
 
 
@@ -97,8 +97,8 @@ ROOT = "zarr.json"
 GROUP = "spectra-"
 _GROUPS = re.compile(rf"{GROUP}\d{{1,9}}", re.ASCII)
 
-Writer = Callable[[Sequence[xr.Dataset], Path, bool, float], None]
-Reader = Callable[[Path], list[xr.Dataset]]
+Writer: TypeAlias = "Callable[[Sequence[Arrays], Path, bool, float], None]"
+Reader: TypeAlias = "Callable[[Path], list[xr.Dataset]]"
 
 
 class Format(NamedTuple):
@@ -108,7 +108,7 @@ class Format(NamedTuple):
     read: Reader
 
 
-def _only(datasets: Sequence[xr.Dataset], path: Path) -> xr.Dataset:
+def _only(datasets: Sequence[SomeArrays], path: Path) -> SomeArrays:
     if len(datasets) != 1:
         raise ConfigError(
             f"{path.name}: this kind of file holds the rows of one energy binning, got {len(datasets)} Datasets; "
@@ -117,14 +117,14 @@ def _only(datasets: Sequence[xr.Dataset], path: Path) -> xr.Dataset:
     return datasets[0]
 
 
-def _is_of_maps(ds: xr.Dataset) -> bool:
+def _is_of_maps(ds: NamedArrays) -> bool:
     return space_dims(ds) == WINDOWS
 
 
-def _write_fits(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
+def _write_fits(datasets: Sequence[Arrays], path: Path, overwrite: bool, binsize_irf: float) -> None:
     ds = _only(datasets, path)
     if _is_of_maps(ds):
-        map_files.write_map_dataset(ds, path, overwrite=overwrite, binsize_irf=binsize_irf)
+        map_files.write_map_dataset(dataset_of(ds), path, overwrite=overwrite, binsize_irf=binsize_irf)
     else:
         spectrum_fits.write_spectrum_fits(ds, path, overwrite=overwrite)
 
@@ -134,15 +134,16 @@ def _read_fits(path: Path) -> list[xr.Dataset]:
     if map_dataset.is_map_dataset(file):
         return [map_files.map_dataset_of_file(file, path)]
     return (
-        read_ogip_groups(path)
+        ogip_files.read_ogip_groups(path)
         if response.holds(file.tables, response.SPECTRUM)
         else [spectrum_fits.spectra_of_tables(file.tables, path)]
     )
 
 
-def _write_yaml(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
+def _write_yaml(given: Sequence[Arrays], path: Path, overwrite: bool, binsize_irf: float) -> None:
     """Write rows beside an index: spectra as OGIP, windows of the sky as FITS files of maps."""
     validate_output(path, overwrite)
+    datasets = [dataset_of(each) for each in given]
     maps, spectra = [ds for ds in datasets if _is_of_maps(ds)], [ds for ds in datasets if not _is_of_maps(ds)]
     made = [map_files.map_contents(ds, path.parent, binsize_irf) for ds in maps]
     if spectra:
@@ -167,8 +168,12 @@ def _read_yaml(path: Path) -> list[xr.Dataset]:
     return [*(ogip_files.spectra_of_entries(spectra) if spectra else []), *map_files.joined_alike(maps)]
 
 
-def _write_pha(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
+def _write_pha(datasets: Sequence[Arrays], path: Path, overwrite: bool, binsize_irf: float) -> None:
     raise ConfigError(f"{path.name}: OGIP spectra are written beside an index; choose a name that ends in .yaml.")
+
+
+def _read_pha(path: Path) -> list[xr.Dataset]:
+    return ogip_files.read_ogip_groups(path)
 
 
 def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> None:
@@ -187,18 +192,18 @@ def write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool) -> N
     _validate_place(path, overwrite)
     names = [""] if len(datasets) == 1 else [f"{GROUP}{number}" for number in range(len(datasets))]
     named = dict(zip(names, datasets, strict=True))
-    groups = {name: encoded(ds, name) for name, ds in named.items()}
+    groups = {name: store_encoding.encoded(ds, name) for name, ds in named.items()}
     encoding = {
         f"{name}/{variable}" if name else variable: cut
         for name, ds in named.items()
         for variable, cut in (window_chunks(ds, *PLANES) | plane_chunks(ds)).items()
     }
     with new_folder(path) as folder:
-        write_groups(open_backend(folder).whole, "", groups, encoding)
+        store_encoding.write_groups(open_backend(folder).whole, "", groups, encoding)
 
 
-def _write_zarr(datasets: Sequence[xr.Dataset], path: Path, overwrite: bool, binsize_irf: float) -> None:
-    write_zarr(datasets, path, overwrite)
+def _write_zarr(datasets: Sequence[Arrays], path: Path, overwrite: bool, binsize_irf: float) -> None:
+    write_zarr([dataset_of(each) for each in datasets], path, overwrite)
 
 
 def _validate_place(path: Path, overwrite: bool) -> None:
@@ -231,7 +236,7 @@ def read_zarr(path: Path) -> list[xr.Dataset]:
     groups = (
         [""] if array_documents(documents, "") else sorted((g for g in documents if _GROUPS.fullmatch(g)), key=_number)
     )
-    return [read_group(backend.whole, "", documents, group) for group in groups]
+    return [store_encoding.read_group(backend.whole, "", documents, group) for group in groups]
 
 
 def _number(group: str) -> int:
@@ -240,7 +245,7 @@ def _number(group: str) -> int:
 
 FITS = Format(_write_fits, _read_fits)
 INDEX = Format(_write_yaml, _read_yaml)
-PHA = Format(_write_pha, read_ogip_groups)
+PHA = Format(_write_pha, _read_pha)
 FORMATS = {
     ".zarr": Format(_write_zarr, read_zarr),
     ".fits": FITS,
@@ -263,7 +268,7 @@ def file_format(path: Path) -> Format:
 
 
 def write_datasets(
-    datasets: Sequence[xr.Dataset],
+    datasets: Sequence[Arrays],
     filename: str | PathLike[str],
     overwrite: bool = False,
     binsize_irf: float = BINSIZE_IRF,

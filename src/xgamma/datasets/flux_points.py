@@ -6,11 +6,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from xgamma import bridges
-from xgamma.datasets import light_curve, sed_table, text
+from xgamma.datasets import light_curve, points_frame, sed_table, text
 from xgamma.datasets.norms import Norms, drawn, plot_unit
 from xgamma.description import Described, Description, facts
 from xgamma.errors import DataError, UnknownNameError
@@ -20,8 +18,10 @@ from xgamma.formats.sed import points as sed_points
 from xgamma.formats.sed import table as sed_columns
 from xgamma.plot import figures as plot_figures
 from xgamma.plot import sed as plot_sed
+from xgamma.schema.arrays import Arrays
 
 if TYPE_CHECKING:
+    import pandas as pd
     from astropy.table import Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -55,8 +55,8 @@ class FluxPoints(Described, Norms):
     >>> points.to_table("dnde", formatted=True)  # doctest: +SKIP
     """
 
-    def __init__(self, data: xr.Dataset) -> None:
-        if "time" in data.dims:
+    def __init__(self, data: Arrays) -> None:
+        if "time" in data.sizes:
             raise DataError("Flux points are a spectrum of one time, and these have the dim 'time': use LightCurve.")
         super().__init__(data)
 
@@ -130,7 +130,7 @@ class FluxPoints(Described, Norms):
 
         The units are in ``attrs["units"]``; counts of several datasets are columns ``counts_NAME``.
         """
-        return sed_table.dataframe(self.data, [name for name in self.available_quantities if name != "stat_scan"])
+        return points_frame.points_frame(self.data, [name for name in self.available_quantities if name != "stat_scan"])
 
     # --- pictures
 
@@ -191,7 +191,7 @@ class FluxPoints(Described, Norms):
         OutputExistsError, OutputError
             When the file exists and ``overwrite`` is false, or the folder cannot be written.
         """
-        sed_files.write_flux_points(self.data, filename, sed_type, overwrite=overwrite)
+        sed_files.write_flux_points(self.arrays, filename, sed_type, overwrite=overwrite)
 
     @classmethod
     def read(

@@ -24,10 +24,12 @@ from xgamma.reduce import nodes, stacks, window_sums
 from xgamma.reduce import rows as reduced_rows
 from xgamma.reduce import sums as row_sums
 from xgamma.schema import WINDOWS, has_safe_bin, space_dims
+from xgamma.schema.arrays import Arrays, NamedArrays, dataset_of
 from xgamma.tables.counts import (
     alpha,
     alpha_of_sums,
     background,
+    background_values,
     is_on_off,
     lines,
     row_names,
@@ -51,12 +53,12 @@ class Column(NamedTuple):
     unit: str = ""
 
 
-def stat_type(ds: xr.Dataset) -> str:
+def stat_type(ds: NamedArrays) -> str:
     """Return ``wstat`` or ``cash``."""
     return "wstat" if is_on_off(ds) else "cash"
 
 
-def class_name(ds: xr.Dataset) -> str:
+def class_name(ds: NamedArrays) -> str:
     """Return the name of the class of the views of a Dataset."""
     kind = "MapDataset" if space_dims(ds) == WINDOWS else "SpectrumDataset"
     return f"{kind}OnOff" if is_on_off(ds) else kind
@@ -68,10 +70,15 @@ _may_overflow = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 @dataclass(frozen=True)
 class Prediction:
-    """Predicted counts of the rows of ``ds`` under ``models``; without models there is no signal."""
+    """Predicted counts of the rows of ``arrays`` under ``models``; without models there is no signal."""
 
-    ds: xr.Dataset
+    arrays: Arrays
     models: Models
+
+    @property
+    def ds(self) -> xr.Dataset:
+        """The rows as a Dataset."""
+        return dataset_of(self.arrays)
 
     @property
     def has_signal(self) -> bool:
@@ -193,7 +200,7 @@ def summary(
     return columns | (_off_columns(ds, known, used) if is_on_off(ds) else {})
 
 
-def significances(ds: xr.Dataset, models: Models) -> FloatArray:
+def significances(ds: Arrays, models: Models) -> FloatArray:
     """Return the significance of the excess in the safe bins of each line, shape (line,), and nothing else of them."""
     used = ds["mask_safe"].values
     counts, _, expected = _counted(Prediction(ds, models), used)
@@ -202,8 +209,8 @@ def significances(ds: xr.Dataset, models: Models) -> FloatArray:
 
 def _counted(prediction: Prediction, used: BoolArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the counts of each line, its background, and the background that its excess is over."""
-    ds = prediction.ds
-    counts, known = (sums_of_lines(ds, values, used) for values in (ds["counts"].values, background(ds).values))
+    ds = prediction.arrays
+    counts, known = (sums_of_lines(ds, values, used) for values in (ds["counts"].values, background_values(ds)))
     # What is known is as good as the norm that models give it; what was measured stands alone.
     expected = known if is_on_off(ds) else sums_of_lines(ds, prediction.background.values, used)
     return counts, known, expected

@@ -16,9 +16,12 @@ from xgamma.models.models import Models
 from xgamma.outcome import Fate, Outcome, flag_attrs
 from xgamma.reduce import crops
 from xgamma.schema import DL4, DL4_IN, SCHEMA, SCHEMA_VERSION, bin_dims, space_dims, validate
+from xgamma.schema.arrays import Arrays, PlainArrays, SomeArrays, dataset_of
 from xgamma.schema.dl4 import fates
 from xgamma.schema.excess_map import EXCESS_MAP_SCHEMA
+from xgamma.schema.response_grids import BINSIZE_IRF
 from xgamma.schema.tables import head
+from xgamma.units import canonical
 
 MASK_FIT = "mask_fit"
 
@@ -27,12 +30,17 @@ MASK_FIT = "mask_fit"
 class ModelledRows:
     """Neighbouring rows of one Dataset that have the same models, and their bins to fit or ``None``."""
 
-    data: xr.Dataset
+    arrays: Arrays
     models: Models
     mask_fit: BoolArray | None
 
+    @property
+    def data(self) -> xr.Dataset:
+        """The rows as a Dataset."""
+        return dataset_of(self.arrays)
 
-def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
+
+def normalize_rows(ds: SomeArrays) -> SomeArrays:
     """Return a validated DL4 Dataset; where a file or a hand left them out, rows get an outcome and an empty ledger.
 
     It also says what it is, so that a file of it can be checked against the format.
@@ -42,8 +50,7 @@ def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
     DataError
         As ``schema.validate``; ``ConfigTypeError`` for what is no Dataset.
     """
-    if not isinstance(ds, xr.Dataset):
-        raise ConfigTypeError(f"Expected an xarray.Dataset, got a {type(ds).__name__}.")
+    _validate_type(ds)
     if ds.attrs.get("schema") == EXCESS_MAP_SCHEMA:
         raise DataError("Expected the counts of datasets, got an excess map. Read it with FluxMaps.read.")
     validate(ds)
@@ -59,9 +66,26 @@ def normalize_rows(ds: xr.Dataset) -> xr.Dataset:
         sizes = {**ds.sizes, "fate": len(Fate)}
         spec = DL4_IN[space_dims(ds)]["ledger"]
         missing["ledger"] = (spec.dims, np.zeros([sizes[dim] for dim in spec.dims], np.int64), spec.attrs())
-        missing["fate"] = fates()
-    attrs = {**head(SCHEMA, SCHEMA_VERSION), **ds.attrs, "outcome_details": details}
+        known = fates()
+        missing["fate"] = (known.dims, known.values, known.attrs)
+    attrs: dict[Any, Any] = {**head(SCHEMA, SCHEMA_VERSION), **ds.attrs, "outcome_details": details}
     return ds if not missing and attrs == ds.attrs else ds.assign(missing).assign_attrs(attrs)
+
+
+def _validate_type(given: Any) -> None:
+    # Of plain arrays xarray is not asked, which would be loaded for it.
+    if not isinstance(given, PlainArrays) and not isinstance(given, xr.Dataset):
+        raise ConfigTypeError(f"Expected an xarray.Dataset, got a {type(given).__name__}.")
+
+
+def irf_pixel(size: Any) -> float:
+    """Return a pixel size of responses in degrees, by default ``BINSIZE_IRF``; raises ``ConfigError`` for none."""
+    if size is None:
+        return BINSIZE_IRF
+    found = canonical(size, "deg", "binsize_irf")
+    if not found > 0:
+        raise ConfigError(f"binsize_irf: expected a size above 0 deg, got {size!r}.")
+    return found
 
 
 def normalize_mask(mask: npt.ArrayLike | xr.DataArray, shape: tuple[int, ...]) -> BoolArray:
@@ -82,13 +106,13 @@ def normalize_models(models: Any) -> Models:
     return Models([] if models is None else models)
 
 
-def with_mask_fit(ds: xr.Dataset, mask: BoolArray | None) -> xr.Dataset:
+def with_mask_fit(ds: SomeArrays, mask: BoolArray | None) -> SomeArrays:
     """Return ``ds`` with the fit mask as the variable ``mask_fit``, which exists in files only."""
     return ds if mask is None else ds.assign({MASK_FIT: (bin_dims(ds), mask, {"units": ""})})
 
 
-def without_mask_fit(ds: xr.Dataset) -> tuple[xr.Dataset, BoolArray | None]:
+def without_mask_fit(ds: SomeArrays) -> tuple[SomeArrays, BoolArray | None]:
     """Return a Dataset from a file without ``mask_fit``, and that mask if there is one."""
     if MASK_FIT not in ds:
         return ds, None
-    return ds.drop_vars(MASK_FIT), ds[MASK_FIT].values.astype(bool)
+    return ds.drop_vars([MASK_FIT]), ds[MASK_FIT].values.astype(bool)

@@ -8,12 +8,11 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from astropy.time import Time
 
 from xgamma import bridges
-from xgamma.datasets import sed_table, text
+from xgamma.datasets import points_frame, sed_table, text
 from xgamma.datasets.norms import FLAGS, NUMBERS, QUANTITIES, Norms, drawn, plot_unit
 from xgamma.description import Described, Description, facts
 from xgamma.digits import number_text
@@ -27,6 +26,7 @@ from xgamma.plot import sed as plot_sed
 from xgamma.times import time_from_seconds
 
 if TYPE_CHECKING:
+    import pandas as pd
     from astropy.table import Table
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -171,9 +171,8 @@ class LightCurve(Described, Norms):
                 plain[:, np.newaxis] if plain.ndim == 1 and name in ("ontime", "livetime") else plain,
                 value.unit.to_string("fits"),
             )
-        frame = pd.DataFrame({name: np.broadcast_to(values, shape).ravel() for name, (values, _) in columns.items()})
-        frame.attrs["units"] = {name: unit for name, (_, unit) in columns.items()}
-        return frame
+        flat = {name: np.broadcast_to(values, shape).ravel() for name, (values, _) in columns.items()}
+        return points_frame.with_units(flat, {name: unit for name, (_, unit) in columns.items()})
 
     @classmethod
     def from_table(cls, table: Table, sed_type: str | None = None, reference_model: Any = None) -> Self:

@@ -28,30 +28,16 @@ from xgamma.formats.sky_maps import labelled, map_dataset, map_row
 from xgamma.formats.spectrum_rows import NO_OBS_ID
 from xgamma.reduce import grids as response_grids
 from xgamma.reduce import joined_rows, nodes, select_rows, with_names
-from xgamma.schema.response_grids import EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
+from xgamma.schema.response_grids import BINSIZE_IRF, EDISP_GRID, EXPOSURE_GRID, IMAGE_IRF, PSF_GRID, PSF_RECO_GRID
 from xgamma.sky import IMAGE, SkySpace
 from xgamma.times import DEFAULT_MJDREF
-from xgamma.units import canonical
 
 if TYPE_CHECKING:
     from xgamma.formats.dataset_index import IndexEntry
     from xgamma.formats.sky_maps.map_row import MapRow, ResponseGrid
 
-BINSIZE_IRF = 0.5
-"""The pixels (deg) of the coarse image that responses are written on."""
-
 
 # --- write
-
-
-def irf_pixel(size: Any) -> float:
-    """Return a pixel size of responses in degrees, by default ``BINSIZE_IRF``; raises ``ConfigError`` for none."""
-    if size is None:
-        return BINSIZE_IRF
-    found = canonical(size, "deg", "binsize_irf")
-    if not found > 0:
-        raise ConfigError(f"binsize_irf: expected a size above 0 deg, got {size!r}.")
-    return found
 
 
 def write_map_dataset(ds: xr.Dataset, path: Path, *, overwrite: bool = False, binsize_irf: float = BINSIZE_IRF) -> None:

@@ -149,7 +149,7 @@ class MapDatasetPictures(MapRow):
         }
         for ax, (title, values) in zip(axes, sums.items(), strict=False):
             self._draw(values, ax).set_title(title)
-        axis, exposure = Axis.from_coords(self._group.coords, "energy_true"), self.exposure
+        axis, exposure = Axis.from_coords(self._arrays.coords, "energy_true"), self.exposure
         exposure.slice_by_idx({"energy_true": axis.nbin // 2}).plot(ax=axes[3], add_cbar=True)
         axes[3].set_title(f"Exposure at {axis.center[axis.nbin // 2]:.3g} TeV")
         return figure

@@ -37,12 +37,12 @@ class MapRow(BinnedRow[Map]):
     space: ClassVar[SpaceDims] = WINDOWS
 
     def _cut_out(self) -> xr.Dataset:
-        return self._group if self._group.sizes["dataset"] == 1 else select_rows(self._group, [self._row])
+        return self.group if self.group.sizes["dataset"] == 1 else select_rows(self.group, [self._row])
 
     @property
     def image(self) -> SkySpace:
         """Its pixels as an image of its own."""
-        return grids.image_of_row(self._group, self._row)
+        return grids.image_of_row(self.group, self._row)
 
     @property
     def image_wcs(self) -> WCS:
@@ -51,7 +51,7 @@ class MapRow(BinnedRow[Map]):
 
     def _shown(self, array: xr.DataArray) -> Map:
         dims = reversed([str(dim) for dim in array.dims if dim not in WINDOWS.cells])
-        return self._map(array, [Axis.from_coords(self._group.coords, dim) for dim in dims])
+        return self._map(array, [Axis.from_coords(self._arrays.coords, dim) for dim in dims])
 
     def _map(self, array: xr.DataArray, axes: Sequence[Axis]) -> Map:
         geom = WcsGeom(self.image, MapAxes(axes))

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from astropy import units as u
 
+from xgamma import models
 from xgamma.axes import FloatArray
 from xgamma.datasets import sed_table
 from xgamma.datasets.sed_table import ERRORS
@@ -16,7 +17,7 @@ from xgamma.estimate.flux_points_parameters import IS_UL_BELOW
 from xgamma.formats.sed import table as sed_columns
 from xgamma.formats.sed.kinds import QUANTITIES as SED_TYPES
 from xgamma.gammapy_methods import SaysInstead, refused
-from xgamma.models import SpectralModel, intrinsic
+from xgamma.schema.arrays import Arrays, dataset_of
 
 PLOT_UNITS = {
     "dnde": "cm-2 s-1 TeV-1",
@@ -47,9 +48,14 @@ class Norms(SaysInstead):
     quantities: ClassVar[tuple[str, ...]] = QUANTITIES
     numbers: ClassVar[tuple[str, ...]] = (*NUMBERS, *FLAGS)
 
-    def __init__(self, data: xr.Dataset) -> None:
+    def __init__(self, data: Arrays) -> None:
         sed_table.validate_flux_points(data)
-        self.data = data
+        self.arrays = data
+
+    @property
+    def data(self) -> xr.Dataset:
+        """The Dataset."""
+        return dataset_of(self.arrays)
 
     def __getattr__(self, name: str) -> Any:
         if name in self.quantities and self.has(name):
@@ -78,13 +84,13 @@ class Norms(SaysInstead):
         """The names of the attributes that this product has."""
         return [name for name in (*self.quantities, *self.numbers) if self.has(name)]
 
-    def intrinsic(self, spectrum: SpectralModel) -> Self:
+    def intrinsic(self, spectrum: models.SpectralModel) -> Self:
         """Return the points without the absorption in a spectrum, of which they are taken to have the shape.
 
         Reference fluxes are divided by its transmission, those of bins by that averaged over the bin; norms, errors and
         limits stay as they are, and an error of the absorption does not enter.
         """
-        plain, bounds = intrinsic(spectrum), (self.energy_min, self.energy_max)
+        plain, bounds = models.intrinsic(spectrum), (self.energy_min, self.energy_max)
         at = spectrum(self.energy_ref) / plain(self.energy_ref)
         shares = {
             "ref_dnde": at,
@@ -107,7 +113,7 @@ class Norms(SaysInstead):
     def sqrt_ts_threshold_ul(self, threshold: float) -> None:
         shown = self.data["success"].values.astype(bool) & (self.data["sqrt_ts"].values < threshold)
         is_ul = self.data["is_ul"].copy(data=shown)
-        self.data = self.data.assign(is_ul=is_ul).assign_attrs({THRESHOLD: float(threshold)})
+        self.arrays = self.data.assign(is_ul=is_ul).assign_attrs({THRESHOLD: float(threshold)})
 
     @property
     def energy_ref(self) -> u.Quantity:

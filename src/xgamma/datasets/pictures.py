@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from xgamma.plot.spectra_panels import CountsSpectrum
 
 
-class SpectrumPictures(BinnedRow[xr.DataArray]):
+class SpectrumPictures(BinnedRow["xr.DataArray"]):
     """A region of a row that draws itself; see ``SpectrumDataset``."""
 
     space: ClassVar[SpaceDims] = REGIONS
 
     def _cut_out(self) -> xr.Dataset:
         row, region = self._row, self._region
-        return self._group.isel(dataset=slice(row, row + 1), region=slice(region, region + 1))
+        return self.group.isel(dataset=slice(row, row + 1), region=slice(region, region + 1))
 
     def _shown(self, array: xr.DataArray) -> xr.DataArray:
         return geom.with_edges(array, self.energy_axis) if "energy" in array.dims else array

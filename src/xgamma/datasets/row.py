@@ -19,6 +19,7 @@ from xgamma.datasets.inputs import ModelledRows, normalize_mask, normalize_rows
 from xgamma.description import Description, Part, facts
 from xgamma.errors import ConfigTypeError, DataError
 from xgamma.models.models import Models
+from xgamma.schema.arrays import Arrays, dataset_of
 from xgamma.units import canonical
 
 if TYPE_CHECKING:
@@ -94,22 +95,22 @@ class Row(Fitted, Generic[Shown]):
                 f"{'has' if info.is_on_off(data) else 'has no'} counts_off; use Datasets.from_xarray."
             )
 
-    def _place(self, group: xr.Dataset, row: int, region: int, name: str) -> None:
+    def _place(self, arrays: Arrays, row: int, region: int, name: str) -> None:
         # Ten thousand views of one Dataset are cheap as long as none of them cuts its row out before it is asked to.
-        self._group, self._row, self._region, self._name = group, row, region, name
+        self._arrays, self._row, self._region, self._name = arrays, row, region, name
         self._models = Models([])
         self._mask_fit: BoolArray | None = None
 
     def _hold(self, data: xr.Dataset) -> None:
         """Show another Dataset of one row; name, models and fit mask stay."""
         self.__dict__.pop("data", None)
-        self._group, self._row, self._region = normalize_rows(data), 0, 0
+        self._arrays, self._row, self._region = normalize_rows(data), 0, 0
 
     @classmethod
-    def from_row(cls, group: xr.Dataset, row: int, region: int, name: str) -> Self:
+    def from_row(cls, arrays: Arrays, row: int, region: int, name: str) -> Self:
         """Return the view of one row of a validated DL4 Dataset, under the name that it has there."""
         view = cls.__new__(cls)
-        view._place(group, row, region, name)
+        view._place(arrays, row, region, name)
         return view
 
     # --- what it holds
@@ -135,7 +136,12 @@ class Row(Fitted, Generic[Shown]):
     @property
     def group(self) -> xr.Dataset:
         """The Dataset that the row is part of."""
-        return self._group
+        return dataset_of(self._arrays)
+
+    @property
+    def arrays(self) -> Arrays:
+        """The same, as plain arrays where it was read as such; one object for all rows of it."""
+        return self._arrays
 
     @property
     def position(self) -> tuple[int, int]:
@@ -145,7 +151,7 @@ class Row(Fitted, Generic[Shown]):
     @property
     def outcome_detail(self) -> str:
         """What is known about a row that could not be used, beyond its outcome."""
-        return str(self._group.attrs["outcome_details"][self._row])
+        return str(self._arrays.attrs["outcome_details"][self._row])
 
     @property
     def name(self) -> str:
@@ -155,7 +161,7 @@ class Row(Fitted, Generic[Shown]):
     @property
     def _model_name(self) -> str:
         """That of the row in its group, as its regions have models together."""
-        return str(self._group["dataset"].values[self._row])
+        return str(self._arrays["dataset"].values[self._row])
 
     def _array(self, name: str) -> xr.DataArray:
         return self.data[name].isel(dataset=0)
@@ -197,7 +203,7 @@ class Row(Fitted, Generic[Shown]):
     def bins_shape(self) -> tuple[int, ...]:
         """The shape of the bins of one line, in the dims of the counts."""
         one = dict.fromkeys(self.space.ledgers, 1)
-        return tuple(one.get(dim, self._group.sizes[dim]) for dim in schema.bin_dims(self._group)[1:])
+        return tuple(one.get(dim, self._arrays.sizes[dim]) for dim in schema.bin_dims(self._arrays)[1:])
 
     @property
     def fit_bins(self) -> BoolArray | None:
@@ -218,7 +224,7 @@ class Row(Fitted, Generic[Shown]):
     @property
     def gti(self) -> GTI:
         """Good time intervals."""
-        return event_list.GTI(self._group["gti"].values[self._row], float(self._group.attrs.get("mjdref", 0.0)))
+        return event_list.GTI(self._arrays["gti"].values[self._row], float(self._arrays.attrs.get("mjdref", 0.0)))
 
     @property
     def meta_table(self) -> Table:
@@ -230,12 +236,12 @@ class Row(Fitted, Generic[Shown]):
     @property
     def livetime(self) -> u.Quantity:
         """Observation time without dead time."""
-        return u.Quantity(float(self.data["livetime"].values[0]), "s")
+        return u.Quantity(float(self._arrays["livetime"].values[self._row]), "s")
 
     @property
     def energy_axis(self) -> Axis:
         """The axis of reconstructed energy, in TeV; ``geom.axes["energy"]`` is the same with its unit."""
-        return Axis.from_coords(self._group.variables, "energy")
+        return Axis.from_coords(self._arrays.variables, "energy")
 
     def energy_mask(self, energy_min: Any = None, energy_max: Any = None) -> Shown:
         """Return the bins that lie wholly between two energies (``"1 TeV"`` or a ``Quantity``), for ``mask_fit``."""
@@ -343,7 +349,8 @@ class Row(Fitted, Generic[Shown]):
     @property
     def significance(self) -> float:
         """The significance of the excess in the safe bins, as ``sqrt_ts`` of the info table."""
-        return float(info.significances(self.data, self._own_models())[0])
+        is_alone = info.lines(self._arrays) == 1
+        return float(info.significances(self._arrays if is_alone else self.data, self._own_models())[0])
 
     def info_dict(self, in_safe_data_range: bool = True) -> dict[str, Any]:
         """Return the row of the info table: names to numbers, ``Quantity`` where there is a unit."""

@@ -5,13 +5,11 @@ Every flux is ``norm`` times the reference flux of its kind, and so are errors a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import astropy
 import numpy as np
-import pandas as pd
 import xarray as xr
 from astropy import units as u
 
@@ -23,6 +21,7 @@ from xgamma.formats.sed import points as sed_points
 from xgamma.formats.sed import table as sed_columns
 from xgamma.formats.sed.kinds import QUANTITIES
 from xgamma.models.spectral.model import SpectralModel
+from xgamma.schema.arrays import NamedArrays
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -36,13 +35,13 @@ SAME_REFERENCE = 1e-3
 """How far a spectrum may be from the one that norms are said to be multiples of."""
 
 
-def validate_flux_points(ds: xr.Dataset) -> None:
+def validate_flux_points(ds: NamedArrays) -> None:
     """Raise ``DataError`` unless ``ds`` holds flux points: the dim ``energy`` with bounds, norms, a reference."""
-    if "energy" not in ds.dims or "energy_bounds" not in ds.coords:
+    if "energy" not in ds.sizes or "energy_bounds" not in ds.coords:
         raise DataError("Flux points need the dim 'energy' with the coordinate energy_bounds (energy, bound).")
     for name in REQUIRED:
         if name not in ds:
-            raise DataError(f"Flux points need the variable {name!r}.{did_you_mean(name, map(str, ds))}")
+            raise DataError(f"Flux points need the variable {name!r}.{did_you_mean(name, map(str, ds.variables))}")
 
 
 def quantity(ds: xr.Dataset, name: str) -> u.Quantity:
@@ -148,24 +147,3 @@ def relative_to(ds: xr.Dataset, model: Any) -> xr.Dataset:
 def plain_table(points: Table) -> HduTable:
     """Return a table of astropy as readers of files take it."""
     return hdus.table_of_columns(points, Path("table"), "TABLE")
-
-
-def dataframe(ds: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:
-    """Return one row a point; a variable with the dim ``dataset`` becomes a column for each if there are several."""
-    columns = {"e_ref": ds["energy"].values, "e_min": ds["energy_bounds"].values[:, 0]}
-    columns["e_max"] = ds["energy_bounds"].values[:, 1]
-    units = dict.fromkeys(columns, "TeV")
-    for name in names:
-        if name in ds and "dataset" in ds[name].dims:
-            columns |= _per_dataset(ds, name)
-            continue
-        value = quantity(ds, name)
-        columns[name], units[name] = (ds[name].values if name in ds else value.value), value.unit.to_string("fits")
-    frame = pd.DataFrame(columns)
-    frame.attrs["units"] = {name: units.get(name, "") for name in columns}
-    return frame
-
-
-def _per_dataset(ds: xr.Dataset, name: str) -> dict[str, np.ndarray]:
-    labels = [name] if ds.sizes["dataset"] == 1 else [f"{name}_{label}" for label in ds["dataset"].values]
-    return dict(zip(labels, ds[name].transpose("dataset", "energy").values, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import xarray as xr
+import xarray as xr  # noqa: F401  # For the name in a text below, which loads nothing.
 
 from xgamma.datasets import files, inputs, made
 from xgamma.datasets import geom as geometries
@@ -81,7 +81,7 @@ class SpectrumDataset(SpectrumPictures):
         return cls(data, taken.models, mask_fit=None if mask is None else mask[0])
 
 
-class SpectrumDatasetOnOff(OffCounts[xr.DataArray], SpectrumDataset):
+class SpectrumDatasetOnOff(OffCounts["xr.DataArray"], SpectrumDataset):
     """A spectrum whose background was measured in off regions; its statistic is wstat. See ``SpectrumDataset``."""
 
     @classmethod

@@ -29,7 +29,7 @@ def duration(seconds: float) -> str:
 def row_facts(view: Any, with_significance: bool = True) -> tuple[str, ...]:
     """Return what is known of a row: source or name, telescope, live time, significance; what is not is left out."""
     source = source_names(view.models)
-    telescope = str(view.group.attrs.get("telescope", ""))
+    telescope = str(view.arrays.attrs.get("telescope", ""))
     facts = [source or view.name, telescope, duration(float(view.livetime.value))]
     if with_significance:
         facts.append(significance_text(view.significance))
@@ -46,8 +46,8 @@ def joint_facts(views: Iterable[Any], models: Models) -> tuple[str, ...]:
     every = [view for view in views if hasattr(view, "livetime")]
     if len(every) == 1:
         return row_facts(every[0], with_significance=not hasattr(every[0], "image"))
-    telescopes = dict.fromkeys(name for view in every for name in view.group.attrs.get("telescope", "").split(", "))
+    telescopes = dict.fromkeys(name for view in every for name in view.arrays.attrs.get("telescope", "").split(", "))
     # Several regions of a run share its time.
-    times = {(id(view.group), view.position[0]): float(view.livetime.value) for view in every}
+    times = {(id(view.arrays), view.position[0]): float(view.livetime.value) for view in every}
     count = f"{len(every)} datasets"
     return source_names(models), ", ".join(filter(None, telescopes)), count, duration(sum(times.values()))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from xgamma.models.models import Models, SkyModel
+    from xgamma.schema.arrays import NamedArrays
 
 log = logging.getLogger("xgamma.estimate")
 
@@ -217,7 +218,7 @@ def validate_telescopes(telescopes: Sequence[str], where: str = "flux_points") -
         )
 
 
-def log_binning(points: xr.Dataset) -> None:
+def log_binning(points: NamedArrays) -> None:
     """Warn, once for all bins, of a requested binning that the flux points could not honour."""
     report = points.attrs["binning_report"]
     if report:

@@ -16,6 +16,7 @@ from xgamma.axes import Axis, BoolArray
 from xgamma.errors import ConfigError, ConfigTypeError, DataError, listed
 from xgamma.models.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.schema import bin_dims
+from xgamma.schema.arrays import Arrays, NamedArrays, dataset_of
 
 log = logging.getLogger("xgamma.fit")
 
@@ -29,27 +30,32 @@ class FitInput:
 
     Parameters
     ----------
-    data
+    arrays
         DL4 rows (wstat with off counts, else cash) or flux points (chi2).
     mask
         The bins to use, bool in the dims of the counts, of flux points (energy,); ``None`` for all safe bins and all
         measured points.
     """
 
-    data: xr.Dataset
+    arrays: Arrays
     mask: BoolArray | None = None
+
+    @property
+    def data(self) -> xr.Dataset:
+        """The same as a Dataset."""
+        return dataset_of(self.arrays)
 
     @property
     def is_flux_points(self) -> bool:
         """Whether the Dataset holds flux points."""
-        return "ref_dnde" in self.data
+        return "ref_dnde" in self.arrays
 
     @property
     def names(self) -> list[str]:
         """The names of the rows; flux points are one row."""
         if self.is_flux_points:
-            return [str(self.data.attrs.get("name", "flux-points"))]
-        return [str(name) for name in self.data.variables["dataset"].values]
+            return [str(self.arrays.attrs.get("name", "flux-points"))]
+        return [str(name) for name in self.arrays.variables["dataset"].values]
 
     @property
     def used(self) -> BoolArray:
@@ -58,19 +64,20 @@ class FitInput:
         Of flux points those that are finite and no upper limit. Raises ``DataError`` for a mask of another shape.
         """
         if self.is_flux_points:
-            measured = _is_measured(self.data) & ~np.asarray(self.data["is_ul"].values, dtype=bool)
+            measured = _is_measured(self.arrays) & ~np.asarray(self.arrays["is_ul"].values, dtype=bool)
             return np.asarray(measured if self.mask is None else measured & np.reshape(self.mask, measured.shape))
-        safe = np.asarray(self.data.variables["mask_safe"].values, dtype=bool)
+        safe = np.asarray(self.arrays.variables["mask_safe"].values, dtype=bool)
         if self.mask is None:
             return safe
         if np.shape(self.mask) != safe.shape:
             raise DataError(
-                f"mask_fit: expected shape {safe.shape} ({', '.join(bin_dims(self.data))}), got {np.shape(self.mask)}."
+                f"mask_fit: expected shape {safe.shape} ({', '.join(bin_dims(self.arrays))}), got "
+                f"{np.shape(self.mask)}."
             )
         return np.asarray(safe & self.mask)
 
 
-Inputs: TypeAlias = Iterable[FitInput | xr.Dataset]
+Inputs: TypeAlias = "Iterable[FitInput | xr.Dataset]"
 """A Dataset stands for all of its safe bins."""
 
 
@@ -85,7 +92,7 @@ def normalize_inputs(inputs: Inputs) -> list[FitInput]:
     return given
 
 
-def mask_fit(ds: xr.Dataset, minimum: float | None, maximum: float | None) -> BoolArray:
+def mask_fit(ds: NamedArrays, minimum: float | None, maximum: float | None) -> BoolArray:
     """Return the bins wholly inside a range of reconstructed energy in TeV: bool in the dims of the counts."""
     inside = Axis.from_coords(ds.coords, "energy").mask_inside(minimum, maximum)
     dims = bin_dims(ds)
@@ -115,7 +122,7 @@ def rows_among(given: Sequence[FitInput], numbers: npt.ArrayLike) -> list[FitInp
     return found
 
 
-def _is_measured(ds: xr.Dataset) -> BoolArray:
+def _is_measured(ds: NamedArrays) -> BoolArray:
     norm, error = ds["norm"].values, ds["norm_err"].values
     return np.asarray(np.isfinite(norm) & np.isfinite(error) & (error > 0))
 

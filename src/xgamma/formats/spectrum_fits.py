@@ -28,6 +28,7 @@ from xgamma.formats.fits.hdus import (
 from xgamma.formats.fits.regions import Shapes, known_shapes, region_hdu
 from xgamma.formats.local_files import local_path, validate_ending, validate_output, write_files
 from xgamma.formats.spectrum_rows import SpectrumRow, dataset_of_rows, facts_of_columns, spectrum_rows
+from xgamma.schema.arrays import Arrays, in_memory
 
 ENDINGS = (".fits", ".fits.gz")
 _COLUMNS = {
@@ -36,7 +37,7 @@ _COLUMNS = {
 }
 
 
-def write_spectrum_fits(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def write_spectrum_fits(ds: Arrays, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write reduced spectra (all rows) to one ``.fits`` or ``.fits.gz`` file and return its path.
 
     The HDUs COUNTS, EXPOSURE, EDISP, EDISP_EXPOSURE, MASK_SAFE, GTI, META_TABLE, and COUNTS_OFF, ACCEPTANCE,
@@ -75,7 +76,7 @@ def write_spectrum_fits(ds: xr.Dataset, path: str | os.PathLike[str], *, overwri
     target = local_path(path)
     validate_ending(target, ENDINGS, "Spectra in FITS")
     validate_output(target, overwrite)
-    loaded = ds.compute()
+    loaded = in_memory(ds)
     row = next(spectrum_rows(loaded), None)
     if row is None:
         raise DataError("There is no spectrum to write: the Dataset has no row or no region.")

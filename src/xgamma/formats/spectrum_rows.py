@@ -18,6 +18,7 @@ from xgamma.formats.region_files import shape_of_words
 from xgamma.geometry import tangent_plane, to_frame
 from xgamma.grid import REGION_SHAPE
 from xgamma.outcome import Outcome, flag_attrs
+from xgamma.schema.arrays import Arrays, NamedArrays
 from xgamma.shapes import Circle, Shape
 from xgamma.times import DEFAULT_MJDREF, SECONDS_PER_DAY, ontime
 
@@ -96,7 +97,7 @@ def facts_of_columns(columns: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     }
 
 
-def spectrum_rows(ds: xr.Dataset) -> Iterator[SpectrumRow]:
+def spectrum_rows(ds: Arrays) -> Iterator[SpectrumRow]:
     """Yield the rows of a reduced Dataset, regions fastest.
 
     Raises
@@ -113,15 +114,15 @@ def spectrum_rows(ds: xr.Dataset) -> Iterator[SpectrumRow]:
     energy, energy_true = Axis.from_coords(ds.coords, "energy"), Axis.from_coords(ds.coords, "energy_true")
     for number, name in enumerate(ds["dataset"].values):
         for region in range(ds.sizes["region"]):
-            yield _row(ds.isel(dataset=number, region=region), str(name), energy, energy_true)
+            yield _row(ds.isel({"dataset": number, "region": region}), str(name), energy, energy_true)
 
 
-def _row(ds: xr.Dataset, name: str, energy: Axis, energy_true: Axis) -> SpectrumRow:
+def _row(ds: NamedArrays, name: str, energy: Axis, energy_true: Axis) -> SpectrumRow:
     def optional(variable: str) -> Any:
         return np.asarray(ds[variable].values) if variable in ds else None
 
     def number(variable: str) -> float:
-        return float(ds[variable]) if variable in ds.variables else np.nan
+        return float(ds[variable].values) if variable in ds.variables else np.nan
 
     gti = np.asarray(ds["gti"].values) if "gti" in ds else np.empty((0, 2))
     on, pointing = _region(ds), (number("pointing_lon"), number("pointing_lat"))
@@ -137,26 +138,26 @@ def _row(ds: xr.Dataset, name: str, energy: Axis, energy_true: Axis) -> Spectrum
         gti=gti[np.isfinite(gti).all(axis=1)],
         mjdref=float(ds.attrs.get("mjdref", DEFAULT_MJDREF)),
         livetime=number("livetime"),
-        obs_id=int(ds["obs_id"]) if "obs_id" in ds.coords else NO_OBS_ID,
+        obs_id=int(ds["obs_id"].values) if "obs_id" in ds.coords else NO_OBS_ID,
         telescope=str(ds.attrs.get("telescope", "")),
         pointing=pointing,
     )
 
 
-def _frame(ds: xr.Dataset) -> str:
+def _frame(ds: NamedArrays) -> str:
     return str(ds["region_lon"].attrs.get("frame", "icrs"))
 
 
-def _region(ds: xr.Dataset) -> Shapes:
-    if "region_lon" not in ds.coords or not np.isfinite(ds["region_lon"]):
+def _region(ds: NamedArrays) -> Shapes:
+    if "region_lon" not in ds.coords or not np.isfinite(ds["region_lon"].values):
         return ()
-    lon, lat, radius = (float(ds[f"region_{part}"]) for part in ("lon", "lat", "radius"))
+    lon, lat, radius = (float(ds[f"region_{part}"].values) for part in ("lon", "lat", "radius"))
     if REGION_SHAPE in ds.coords and not np.isfinite(radius):
         return (shape_of_words(str(ds[REGION_SHAPE].values)),)
     return (Circle(lon, lat, radius, _frame(ds)),) if radius >= 0 else ()
 
 
-def _off_regions(ds: xr.Dataset, on: Shapes, pointing: tuple[float, float]) -> Shapes:
+def _off_regions(ds: NamedArrays, on: Shapes, pointing: tuple[float, float]) -> Shapes:
     if "off_lon" not in ds:
         return ()
     lon, lat, radius = (np.asarray(ds[f"off_{part}"].values) for part in ("lon", "lat", "radius"))

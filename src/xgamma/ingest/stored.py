@@ -27,7 +27,7 @@ from xgamma.outcome import UnusedRun
 from xgamma.schema import Kind
 from xgamma.schema.arrays import NamedArrays, PlainArrays
 from xgamma.schema.tables import is_of_type
-from xgamma.store import Record, Store, encoding
+from xgamma.store import Record, Store
 from xgamma.store.records import now
 
 # One offset node of a few responses is what a block reads of them.
@@ -68,7 +68,7 @@ class StoredGroups(StoredRuns):
 
     def _tables(self, group: str) -> xr.Dataset:
         known = self.runs if group == "" else None
-        return encoding.as_dataset(known if isinstance(known, PlainArrays) else self._arrays(group))
+        return (known if isinstance(known, PlainArrays) else self._arrays(group)).dataset
 
     def _lazy(self, group: str) -> xr.Dataset:
         opened = self._store.open(Kind.DL3, self._record.key, group, self._record)

@@ -8,8 +8,8 @@ from xgamma.lazily import exported
 
 if TYPE_CHECKING:
     from xgamma.predict.counts import npred, npred_background, npred_signal
-    from xgamma.predict.folding import Folded, Folding
-    from xgamma.predict.observed import measured, scaled, selected_models
+    from xgamma.predict.folding import Folded, Folding, selected_models
+    from xgamma.predict.observed import measured, scaled
     from xgamma.schema import alpha
 else:
     __getattr__, __dir__ = exported(__name__)

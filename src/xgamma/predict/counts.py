@@ -11,8 +11,8 @@ import xarray as xr
 from xgamma import schema
 from xgamma.axes import FloatArray
 from xgamma.models.models import Models, SkyModel
-from xgamma.predict.folding import Folding
-from xgamma.predict.observed import measured, selected_models
+from xgamma.predict.folding import Folding, selected_models
+from xgamma.predict.observed import measured
 from xgamma.predict.sky import planes
 
 

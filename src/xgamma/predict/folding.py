@@ -21,7 +21,7 @@ from xgamma.formats import region_files
 from xgamma.geometry import separation, to_frame
 from xgamma.grid import REGION_SHAPE
 from xgamma.models import skymodel
-from xgamma.models.models import FoVBackgroundModel, SkyModel
+from xgamma.models.models import FoVBackgroundModel, Models, SkyModel
 from xgamma.models.spatial import points
 from xgamma.units import CM2_PER_M2
 
@@ -376,3 +376,8 @@ class Folded:
         """Return the counts of the rows for fluxes that do not depend on time."""
         # Not BLAS: its threads make a product this small many times slower on a busy machine.
         return np.asarray(np.einsum("ij,j->i", self.matrix, flux))
+
+
+def selected_models(models: Models | Sequence[SkyModel], names: Sequence[str]) -> list[SkyModel]:
+    """Return the models that contribute to at least one of the named datasets."""
+    return [model for model in models if any(model.applies_to(name) for name in names)]

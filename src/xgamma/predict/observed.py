@@ -36,8 +36,3 @@ def scaled(ds: xr.Dataset, used: BoolArray) -> ScaledCounts:
     number = np.broadcast_to(np.arange(lines).reshape(*shape[:-1], 1), shape)[used]
     share = ds["alpha_systematic"].values[np.nonzero(used)[0]].astype(float)
     return ScaledCounts(plain.counts, plain.counts_off, plain.alpha, share, number)
-
-
-def selected_models(models: Models | Sequence[SkyModel], names: Sequence[str]) -> list[SkyModel]:
-    """Return the models that contribute to at least one of the named datasets."""
-    return [model for model in models if any(model.applies_to(name) for name in names)]

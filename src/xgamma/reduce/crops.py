@@ -15,6 +15,7 @@ from xgamma import schema
 from xgamma.axes import FloatArray, IntArray
 from xgamma.grid import IMAGE, ORIGIN, SkySpace
 from xgamma.reduce.grids import image_of_row, space_of_windows
+from xgamma.schema.arrays import SomeArrays
 
 POSITIONS = ("lon", "lat")
 # Variables of cells that are means over the pixels of a larger one, not sums.
@@ -30,9 +31,9 @@ def with_positions(stacks: xr.Dataset) -> xr.Dataset:
     return stacks.assign_coords(space_of_windows(stacks).image.sky_coords(("v", "u")))
 
 
-def without_positions(ds: xr.Dataset) -> xr.Dataset:
+def without_positions(ds: SomeArrays) -> SomeArrays:
     """Return rows without the positions of pixels, which follow from their image: it may be cut or joined."""
-    return ds.drop_vars(POSITIONS, errors="ignore") if POSITIONS[0] in ds.coords else ds
+    return ds.drop_vars([name for name in POSITIONS if name in ds.coords]) if POSITIONS[0] in ds.coords else ds
 
 
 def _with_image(ds: xr.Dataset, space: SkySpace, origin: IntArray) -> xr.Dataset:

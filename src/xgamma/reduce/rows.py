@@ -19,6 +19,7 @@ from xgamma.reduce import nodes as sky_nodes
 from xgamma.reduce.background.names import OFF_CIRCLES, OFF_COUNTS
 from xgamma.reduce.recipe import MEMBERS, OF_MAPS
 from xgamma.schema import MEMBER_ROW
+from xgamma.schema.arrays import Arrays, NamedArray, SomeArrays, dataset_of
 from xgamma.times import SECONDS_PER_DAY
 
 # Attributes that hold a text, or texts, for each row.
@@ -44,14 +45,14 @@ _TYPICAL_NODES = 8
 AT_NO_NODE = {"node_offset": np.nan, **dict.fromkeys(("exposure_edisp", *_OF_WINDOWS), 0)}
 
 
-def select_rows(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
+def select_rows(ds: SomeArrays, rows: Sequence[int]) -> SomeArrays:
     """Return some rows in the given order, with no more padding than they need."""
     is_all = np.array_equal(rows, np.arange(ds.sizes["dataset"]))
     chosen = without_padding(ds if is_all else _chosen(ds, rows))
     return chosen.assign_attrs({n: [ds.attrs[n][row] for row in rows] for n in _ROW_TEXTS if n in ds.attrs})
 
 
-def without_padding(ds: xr.Dataset) -> xr.Dataset:
+def without_padding(ds: SomeArrays) -> SomeArrays:
     """Return rows, or their members, with no more padding than they need."""
     return ds.isel({dim: slice(_width(ds[name], dim)) for dim, name in _PADDED.items() if dim in ds.sizes})
 
@@ -62,13 +63,14 @@ def without_maps(ds: xr.Dataset) -> xr.Dataset:
     return ds.drop_vars([n for n, values in ds.data_vars.items() if cells <= set(values.dims) and n != "mask_safe"])
 
 
-def _chosen(ds: xr.Dataset, rows: Sequence[int]) -> xr.Dataset:
+def _chosen(ds: SomeArrays, rows: Sequence[int]) -> SomeArrays:
     if MEMBER_ROW not in ds:
-        return ds.isel(dataset=places(rows))
+        return ds.isel({"dataset": places(rows)})
     own = sky_nodes.members_in(ds[MEMBER_ROW].values, rows)
-    some = ds.isel(dataset=places(rows), member=places(np.concatenate([np.empty(0, dtype=np.int64), *own]).tolist()))
+    members = np.concatenate([np.empty(0, dtype=np.int64), *own]).tolist()
+    some = ds.isel({"dataset": places(rows), "member": places(members)})
     number = np.repeat(np.arange(len(rows)), [len(each) for each in own]).astype(np.int64)
-    return some.assign({MEMBER_ROW: some[MEMBER_ROW].copy(data=number)})
+    return some.assign({MEMBER_ROW: (some[MEMBER_ROW].dims, number, some[MEMBER_ROW].attrs)})
 
 
 def places(numbers: Sequence[int]) -> slice | list[int]:
@@ -111,17 +113,18 @@ def joined_members(pieces: Sequence[tuple[xr.Dataset, int]]) -> xr.Dataset:
     return joined.assign({MEMBER_ROW: joined[MEMBER_ROW].copy(data=numbers)})
 
 
-def _width(values: xr.DataArray, dim: str) -> int:
-    used = np.isfinite(values.transpose(dim, ...).values).reshape(values.sizes[dim], -1).any(axis=1)
+def _width(array: NamedArray, dim: str) -> int:
+    values = np.moveaxis(array.values, array.dims.index(dim), 0)
+    used = np.isfinite(values).reshape(len(values), -1).any(axis=1)
     return max([1, *(np.flatnonzero(used) + 1).tolist()])
 
 
-def with_names(ds: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+def with_names(ds: SomeArrays, names: Sequence[str]) -> SomeArrays:
     """Return the rows under other names."""
-    return ds.assign_coords(dataset=(("dataset",), np.array(names), ds["dataset"].attrs))
+    return ds.assign_coords({"dataset": (("dataset",), np.array(names), ds["dataset"].attrs)})
 
 
-def with_alpha_systematic(ds: xr.Dataset, error: float) -> xr.Dataset:
+def with_alpha_systematic(ds: SomeArrays, error: float) -> SomeArrays:
     """Return rows whose alpha fits know to a relative error alone, with one factor for each row and region.
 
     Stacks of such rows do not have it: it is that of what is fitted.
@@ -136,16 +139,17 @@ def with_alpha_systematic(ds: xr.Dataset, error: float) -> xr.Dataset:
     if "counts_off" not in ds:
         raise ConfigError("alpha_systematic: expected rows with off counts, as others have no alpha.")
     values = np.full(ds.sizes["dataset"], float(error))
-    return ds.assign(alpha_systematic=(("dataset",), values, schema.DL4["alpha_systematic"].attrs()))
+    return ds.assign({"alpha_systematic": (("dataset",), values, schema.DL4["alpha_systematic"].attrs())})
 
 
-def regions_apart(ds: xr.Dataset) -> list[xr.Dataset]:
+def regions_apart(given: Arrays) -> list[Arrays]:
     """Return a Dataset for each on-region that has a name, whose rows are called by row and region.
 
     A row that sees nothing of a region has an outcome that says so there. Without names it is the Dataset alone.
     """
-    if REGION_NAME not in ds.coords:
-        return [ds]
+    if REGION_NAME not in given.coords:
+        return [given]
+    ds = dataset_of(given)
     names = [str(name) for name in ds[REGION_NAME].values]
     return [_apart(ds.isel(region=slice(number, number + 1)), name) for number, name in enumerate(names)]
 
@@ -243,12 +247,13 @@ def joined_telescopes(given: Iterable[str]) -> str:
     return ", ".join(sorted({name for names in given for name in str(names).split(", ")} - {""}))
 
 
-def since(ds: xr.Dataset, mjdref: float) -> xr.Dataset:
+def since(ds: SomeArrays, mjdref: float) -> SomeArrays:
     """Return the rows with their times counted from another epoch."""
     shift = (float(ds.attrs["mjdref"]) - mjdref) * SECONDS_PER_DAY
     if shift == 0:
         return ds
-    moved = {name: ds[name].copy(data=ds[name].values + shift) for name in ("gti", "interval") if name in ds}
+    times = [name for name in ("gti", "interval") if name in ds]
+    moved = {name: (ds[name].dims, ds[name].values + shift, ds[name].attrs) for name in times}
     return ds.assign(moved).assign_coords({name: values for name, values in moved.items() if name in ds.coords})
 
 

@@ -283,7 +283,7 @@ def _variable(
     return spec.dims, array, spec.attrs()
 
 
-def validate(ds: xr.Dataset) -> None:
+def validate(ds: NamedArrays) -> None:
     """Raise ``DataError`` unless ``ds`` holds spectra: variables, dims, units, unique names, finite counts."""
     version = ds.attrs.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
@@ -293,7 +293,9 @@ def validate(ds: xr.Dataset) -> None:
     variables = DL4_IN[space_dims(ds)]
     for name, spec in variables.items():
         if name not in ds and (spec.required or spec.needed_with in ds):
-            raise DataError(f"The Dataset has no variable {name!r} {spec.dims}.{did_you_mean(name, map(str, ds))}")
+            raise DataError(
+                f"The Dataset has no variable {name!r} {spec.dims}.{did_you_mean(name, map(str, ds.variables))}"
+            )
     for violation in variable_violations(ds, variables):
         raise DataError(str(violation))
     for name in ("energy_bounds", "energy_true_bounds"):

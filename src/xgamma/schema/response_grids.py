@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.tables import Variable, Violation
 
+BINSIZE_IRF = 0.5
+"""The pixels (deg) of the coarse image that responses are written on."""
 IMAGE_IRF = "image_irf"
 """The coordinate with the coarse image, described as `image` is."""
 GRID_CELLS = ("y_irf", "x_irf")

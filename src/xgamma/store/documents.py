@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import xarray as xr
 
 from xgamma.errors import DataError, MissingInputError
+from xgamma.schema.arrays import NamedArrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -91,7 +91,7 @@ def file_digest(path: str | Path) -> str:
         raise MissingInputError(f"There is no file {path}. Check where the release was unpacked.") from error
 
 
-def dataset_digest(dataset: xr.Dataset) -> str:
+def dataset_digest(dataset: NamedArrays) -> str:
     """Return 32 hex characters of the content of ``dataset``: names, dims, dtypes, attrs and bytes.
 
     Order and chunks do not matter.

@@ -24,7 +24,6 @@ from xarray.conventions import encode_dataset_coordinates
 from xarray.core import indexing
 
 from xgamma.errors import ConfigError, DataError, did_you_mean
-from xgamma.schema.arrays import PlainArrays
 from xgamma.storage.backend import Backend
 from xgamma.storage.whole_objects import WholeObjects
 from xgamma.store import reading
@@ -209,17 +208,7 @@ def write_groups(
 
 def read_group(objects: WholeObjects, folder: str, documents: Documents, group: str) -> xr.Dataset:
     """Read one group whole, as it was put."""
-    return as_dataset(reading.read_group(objects, folder, documents, group))
-
-
-def as_dataset(group: PlainArrays) -> xr.Dataset:
-    """Return named arrays as a Dataset."""
-    coords, data = (
-        {name: xr.Variable(array.dims, array.values, array.attrs) for name, array in some.items()}
-        for some in (group.coords, group.data)
-    )
-    # Made at once: each change of a Dataset looks at all of its variables again.
-    return xr.Dataset(data, coords, group.attrs)
+    return reading.read_group(objects, folder, documents, group).dataset
 
 
 def open_group(backend: Backend, folder: str, documents: Documents, group: str) -> xr.Dataset:
@@ -228,7 +217,7 @@ def open_group(backend: Backend, folder: str, documents: Documents, group: str) 
     with backend.sentences("read"):
         arrays = array_documents(documents, group)
         lazy = {name: lazy_array(backend.whole, _join(place, name), document) for name, document in arrays.items()}
-        return as_dataset(reading.named_group(documents, group, lazy))
+        return reading.named_group(documents, group, lazy).dataset
 
 
 def with_chunks(opened: xr.Dataset, documents: Documents, group: str) -> xr.Dataset:

@@ -220,7 +220,7 @@ class Store(Described, Ledgers):
 
         Raises ``DamagedError`` where it is not.
         """
-        return codec.as_dataset(self.get_arrays(kind, key, record))
+        return self.get_arrays(kind, key, record).dataset
 
     def get_arrays(self, kind: str, key: str, record: Record | None = None, group: str = "") -> PlainArrays:
         """Return what ``get_valid`` does of ``kind/key``, or of another ``group``, as named arrays without xarray.

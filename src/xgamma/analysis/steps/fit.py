@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from xgamma.datasets import Datasets
     from xgamma.fit import FitInput, FitResult
     from xgamma.models.models import Models
+    from xgamma.schema.arrays import NamedArrays
     from xgamma.store import Store
     from xgamma.tables.table import Table
 
@@ -95,7 +96,7 @@ def _fit_dataset(result: FitResult, models: Models) -> xr.Dataset:
     return xr.Dataset(variables, {"parameter": (("parameter",), np.array(models.parameters_unique_names))}, attrs)
 
 
-def _restored(stored: xr.Dataset, models: Models, method: str) -> FitResult:
+def _restored(stored: NamedArrays, models: Models, method: str) -> FitResult:
     for parameter, value in zip(models.parameters, stored["value"].values.tolist(), strict=True):
         parameter.value = value
     models.covariance = stored["covariance"].values
@@ -123,14 +124,14 @@ def _goodness(inputs: Sequence[FitInput], result: FitResult, models: Models) -> 
     """
     bins = sum(int(np.count_nonzero(one.used)) for one in inputs)
     facts: dict[str, Any] = {"bins": bins, "free": len(result.parameters.free_parameters)}
-    if any("alpha_systematic" in one.data for one in inputs) or not np.isfinite(result.total_stat):
+    if any("alpha_systematic" in one.arrays for one in inputs) or not np.isfinite(result.total_stat):
         return facts
     if bins > DRAWN_BINS:
         facts["draws"] = 0
     elif result.optimize_result.success:
         found = fit.goodness_of_fit(inputs, models)
         return facts | {"deviance": found.total.value, "p_value": found.total.p_value, "draws": len(found.drawn)}
-    return facts | ({"deviance": float(result.total_stat)} if all("counts_off" in one.data for one in inputs) else {})
+    return facts | ({"deviance": float(result.total_stat)} if all("counts_off" in one.arrays for one in inputs) else {})
 
 
 def _stored_goodness(results: Results, key: str) -> Mapping[str, Any]:
@@ -160,7 +161,7 @@ def add_backgrounds(models: Models, datasets: Datasets) -> None:
     It is called ``{dataset}-bkg``; its norm is free, its tilt is not.
     """
     known = {name for model in models if isinstance(model, FoVBackgroundModel) for name in model.datasets_names or ()}
-    held = (view for view in datasets if is_map(view) and "background" in view.group)
+    held = (view for view in datasets if is_map(view) and "background" in view.arrays)
     models.extend([FoVBackgroundModel(dataset_name=view.name) for view in held if view.name not in known])
 
 
@@ -350,14 +351,14 @@ def _ready(wanted: FitWanted, results: Results) -> tuple[Datasets, Models]:
     datasets, models = with_models(results, "fit")
     reductions = results.reductions.values()
     entries = {id(each.product.data): each.name for each in reductions if each.product is not None}
-    grouped = [(group, list(views)) for group, views in itertools.groupby(datasets, key=lambda view: id(view.group))]
+    grouped = [(group, list(views)) for group, views in itertools.groupby(datasets, key=lambda view: id(view.arrays))]
     axes = {
-        entries.get(group, str(group)): Axis.from_coords(views[0].group.coords, "energy") for group, views in grouped
+        entries.get(group, str(group)): Axis.from_coords(views[0].arrays.coords, "energy") for group, views in grouped
     }
     _validate_fit_ranges(wanted, axes)
     for group, views in grouped:
-        inside = fit.mask_fit(views[0].group, *wanted.range_of(entries.get(group, "")))
-        has_regions = "region" in views[0].group.dims
+        inside = fit.mask_fit(views[0].arrays, *wanted.range_of(entries.get(group, "")))
+        has_regions = "region" in views[0].arrays.sizes
         for view in views:
             row, region = view.position
             view.mask_fit = inside[row, region : region + 1] if has_regions else inside[row]
@@ -371,7 +372,7 @@ def _with_fit(results: Results, product: Product[FitResult], models: Models) -> 
 
 def _stored(results: Results, key: str, models: Models, method: str) -> Product[FitResult]:
     """Return a fit of the store, and set the models to it."""
-    return Product(_restored(results.store.get_valid(Kind.FIT, key), models, method), key, True)
+    return Product(_restored(results.store.get_arrays(Kind.FIT, key), models, method), key, True)
 
 
 def _fitted(wanted: FitWanted, results: Results, datasets: Datasets, models: Models) -> Product[FitResult]:
@@ -406,7 +407,7 @@ def _fit_range_report(datasets: Datasets) -> str:
     used: list[float] = []
     left_out = 0.0
     for one in datasets.fit_inputs():
-        ds, bins = one.data, one.used
+        ds, bins = one.arrays, one.used
         others = tuple(axis for axis, dim in enumerate(bin_dims(ds)) if dim != "energy")
         used += ds["energy_bounds"].values[bins.any(axis=others)].ravel().tolist()
         left_out += float(ds["counts"].values[ds["mask_safe"].values & ~bins].sum())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from astropy import units as u
 
 from xgamma import datasets as views
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from xgamma.config.config import AnalysisConfig
     from xgamma.datasets import Datasets, FluxPointsDataset
+    from xgamma.schema.arrays import Arrays
     from xgamma.tables.table import Table
 
 
@@ -161,14 +161,14 @@ class FluxPointsStep(Step[FluxPointsWanted]):
             files[what] = outdir / f"{file_name(what)}.fits"
             points.write(files[what], overwrite=True)
         if files:
-            shown = [points.data.data for points in _all_points(results).values()]
+            shown = [points.data.arrays for points in _all_points(results).values()]
             files |= write_pictures(results, outdir, "flux points", lambda: _picture(results), shown)
         return files
 
     def tables(self, results: Results) -> list[Table]:
         """Return a row a point; energies used and counts left out only where a request could not be honoured."""
         return [
-            point_tables.points_table(points.data.data, "dnde", name) for name, points in _all_points(results).items()
+            point_tables.points_table(points.data.arrays, "dnde", name) for name, points in _all_points(results).items()
         ]
 
 
@@ -256,7 +256,7 @@ def _asked(wanted: FluxPointsWanted, results: Results) -> tuple[Datasets, str, s
     datasets, models = with_models(results, "compute flux points of")
     if wanted.name is not None:
         datasets = _datasets_of(wanted.name, results, datasets)
-    axis = Axis.from_coords(datasets.fit_inputs()[0].data.coords, "energy")
+    axis = Axis.from_coords(datasets.fit_inputs()[0].arrays.coords, "energy")
     validate_edges(axis, wanted.edges, ENERGY, wanted.name or "")
     return datasets, seen_by(results, datasets), models_key(results, models)
 
@@ -282,7 +282,7 @@ def _datasets_of(name: str, results: Results, datasets: Datasets) -> Datasets:
     """Return the datasets of an entry; raises ``ConfigError`` where they are not those of the configuration."""
     products = [each.product for each in results.reductions.values() if each.name == name and each.product is not None]
     groups = {id(product.data) for product in products}
-    own = [view for view in datasets if isinstance(view, BinnedRow) and id(view.group) in groups]
+    own = [view for view in datasets if isinstance(view, BinnedRow) and id(view.arrays) in groups]
     if not own:
         raise ConfigError(
             f"flux_points.joint: false asks for the flux points of {name!r}, which is none of the datasets; make them "
@@ -305,15 +305,13 @@ def models_key(results: Results, models: Models) -> str:
     return results.fit.key if results.fit is not None and results.fitted == key else key
 
 
-def _stored(results: Results, key: str) -> Product[xr.Dataset]:
-    points = results.store.get_valid(Kind.POINTS, key)
+def _stored(results: Results, key: str) -> Product[Arrays]:
+    points = results.store.get_arrays(Kind.POINTS, key)
     estimate.log_binning(points)
     return Product(points, key, True)
 
 
-def _with_points(
-    wanted: FluxPointsWanted, results: Results, datasets: Datasets, product: Product[xr.Dataset]
-) -> Results:
+def _with_points(wanted: FluxPointsWanted, results: Results, datasets: Datasets, product: Product[Arrays]) -> Results:
     source = datasets.models[wanted.source]
     # The points are no dataset that the model was made for.
     model = source if source.datasets_names is None else source.copy(datasets_names=None)

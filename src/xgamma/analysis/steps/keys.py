@@ -26,8 +26,8 @@ CURVE_ENERGIES = np.geomspace(1e-3, 1e3, 61)  # TeV
 
 def datasets_key(inputs: Sequence[FitInput], keys: Sequence[str]) -> str:
     """Return the key of what a likelihood sees: its Datasets and the bins it uses of them."""
-    is_map = any(not one.is_flux_points and space_dims(one.data) == WINDOWS for one in inputs)
-    names = [one.data["dataset"].values.tolist() for one in inputs]
+    is_map = any(not one.is_flux_points and space_dims(one.arrays) == WINDOWS for one in inputs)
+    names = [one.arrays["dataset"].values.tolist() for one in inputs]
     return _seen_key(keys, names, [one.mask for one in inputs], is_map)
 
 
@@ -75,7 +75,7 @@ def dataset_key(results: Results, one: FitInput) -> str:
 def _key_of(results: Results, inputs: Sequence[FitInput]) -> str:
     reductions = results.reductions.values()
     known = {id(each.product.data): each.product.key for each in reductions if each.product is not None}
-    return datasets_key(inputs, [known.get(id(one.data)) or dataset_digest(one.data) for one in inputs])
+    return datasets_key(inputs, [known.get(id(one.arrays)) or dataset_digest(one.arrays) for one in inputs])
 
 
 def made_from(results: Results) -> list[str]:

@@ -19,8 +19,9 @@ from xgamma.errors import DamagedError, StoreError
 from xgamma.formats.local_files import write_files
 from xgamma.plot import figures
 from xgamma.plot.look import own_settings, style_digest
-from xgamma.report.blocks import Drawing, album
+from xgamma.report import blocks
 from xgamma.schema import Kind
+from xgamma.schema.arrays import NamedArrays
 from xgamma.schema.picture import PICTURE_SCHEMA, PICTURE_VARIABLES, SCHEMA_VERSION
 from xgamma.schema.tables import head
 from xgamma.store import Store, dataset_digest, digest
@@ -41,7 +42,7 @@ def write_pictures(
     outdir: Path,
     step: str,
     draw: Callable[[], Mapping[str, Figure]],
-    shown: Sequence[xr.Dataset] = (),
+    shown: Sequence[NamedArrays] = (),
     details: Any = None,
 ) -> dict[str, Path]:
     """Write the pictures of a step as ``NAME.png``; return them by what they hold.
@@ -65,7 +66,7 @@ def write_pictures(
 
 
 def _found(
-    results: Results, key: str, step: str, draw: Callable[[], Mapping[str, Figure]], shown: Sequence[xr.Dataset]
+    results: Results, key: str, step: str, draw: Callable[[], Mapping[str, Figure]], shown: Sequence[NamedArrays]
 ) -> dict[str, bytes]:
     """Return the pictures of a key by name: those of the store, else they are drawn and kept there."""
     data = _stored(results.store, key)
@@ -76,26 +77,35 @@ def _found(
     return drawn
 
 
-def _key(results: Results, step: str, shown: Sequence[xr.Dataset], details: Any) -> str:
-    datasets = results.datasets
-    models = None if datasets is None else datasets.models
+def _key(results: Results, step: str, shown: Sequence[NamedArrays], details: Any) -> str:
     request = {
         "step": Kind.PICTURE,
         "version": PICTURES_VERSION,
         "of": step,
         "look": [style_digest(), own_settings()],
-        "title": [] if datasets is None else [*datasets.names, *datasets.facts()],
-        "datasets": "" if datasets is None else seen_by(results, datasets),
-        # By its bits, as JSON has no NaN, which errors that are not known are.
-        "models": [] if not models else [model_key(models), np.asarray(models.covariance.data, "<f8").tobytes().hex()],
+        **_fitted(results),
         "shown": [dataset_digest(each) for each in shown],
         "details": details,
     }
     return digest(request)
 
 
+def _fitted(results: Results) -> dict[str, Any]:
+    """Return what of datasets and models decides a picture."""
+    datasets = results.datasets
+    if datasets is None:
+        return {"title": [], "datasets": "", "models": []}
+    models = datasets.models
+    return {
+        "title": [*datasets.names, *datasets.facts()],
+        "datasets": seen_by(results, datasets),
+        # By its bits, as JSON has no NaN, which errors that are not known are.
+        "models": [model_key(models), np.asarray(models.covariance.data, "<f8").tobytes().hex()] if models else [],
+    }
+
+
 @contextmanager
-def kept_drawings(results: Results, page: str, shown: Sequence[xr.Dataset], details: Any) -> Iterator[None]:
+def kept_drawings(results: Results, page: str, shown: Sequence[NamedArrays], details: Any) -> Iterator[None]:
     """Let the pictures of a page that are made meanwhile be those that the store holds; others are put there.
 
     Parameters
@@ -105,7 +115,7 @@ def kept_drawings(results: Results, page: str, shown: Sequence[xr.Dataset], deta
     """
     key = _key(results, page, shown, details)
     data = _stored(results.store, key)
-    with album({} if data is None else _drawings(data)) as opened:
+    with blocks.album({} if data is None else _drawings(data)) as opened:
         yield
     if data is None:
         drawn = opened.drawn
@@ -114,12 +124,12 @@ def kept_drawings(results: Results, page: str, shown: Sequence[xr.Dataset], deta
         _keep(results, key, page, files, shown, {"media": [each.media for each in drawn.values()], **sizes})
 
 
-def _stored(store: Store, key: str) -> xr.Dataset | None:
+def _stored(store: Store, key: str) -> NamedArrays | None:
     """Return the pictures that a store holds; damaged ones are set aside and drawn again."""
     if not store.has(Kind.PICTURE, key):
         return None
     try:
-        data = store.get_valid(Kind.PICTURE, key)
+        data = store.get_arrays(Kind.PICTURE, key)
     except DamagedError as damage:
         log.warning("%s It is drawn again.", damage)
         # In a store that may only be read it stays.
@@ -129,16 +139,16 @@ def _stored(store: Store, key: str) -> xr.Dataset | None:
     return data
 
 
-def _files(data: xr.Dataset) -> dict[str, bytes]:
+def _files(data: NamedArrays) -> dict[str, bytes]:
     ends = np.cumsum(data["size"].values)
     files = np.split(data["png"].values, ends[:-1])
     return {str(name): each.tobytes() for name, each in zip(data["picture"].values, files, strict=True)}
 
 
-def _drawings(data: xr.Dataset) -> dict[str, Drawing]:
+def _drawings(data: NamedArrays) -> dict[str, blocks.Drawing]:
     files = _files(data)
     facts = zip(*(data[name].values.tolist() for name in ("media", "width", "height")), strict=True)
-    return {name: Drawing(content, *each) for (name, content), each in zip(files.items(), facts, strict=True)}
+    return {name: blocks.Drawing(content, *each) for (name, content), each in zip(files.items(), facts, strict=True)}
 
 
 def _keep(
@@ -146,7 +156,7 @@ def _keep(
     key: str,
     step: str,
     files: Mapping[str, bytes],
-    shown: Sequence[xr.Dataset],
+    shown: Sequence[NamedArrays],
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Put pictures into a store; one that cannot be written has them drawn again the next time."""
@@ -170,7 +180,7 @@ def _keep(
         log.info("Pictures are not kept: %s", error)
 
 
-def _made_from(results: Results, shown: Sequence[xr.Dataset]) -> list[str]:
+def _made_from(results: Results, shown: Sequence[NamedArrays]) -> list[str]:
     """Return the products that pictures show, ``kind/key``: what was estimated, datasets and models."""
     digests = [dataset_digest(each) for each in shown]
     wanted = [(kind, each) for kind in ESTIMATES for each in digests]

@@ -37,6 +37,7 @@ from xgamma.plot import regions as plot_regions
 from xgamma.plot.look import MOST_ROWS
 from xgamma.reduce import losses
 from xgamma.schema import has_safe_bin, safe_energies
+from xgamma.schema.arrays import Arrays, PlainArray, SomeArrays
 from xgamma.store import dataset_digest, digest
 from xgamma.tables import rows as row_tables
 
@@ -275,14 +276,15 @@ def _with_rows(results: Results, wanted: ReductionWanted, rows: Reduced, failed:
 
 
 def with_product(
-    results: Results, entry: Entry, product: Product[xr.Dataset], unused: Sequence[BinnedRow[Any]] = ()
+    results: Results, entry: Entry, product: Product[Arrays], unused: Sequence[BinnedRow[Any]] = ()
 ) -> Results:
     """Return the results with what is fitted of an entry, and once all entries have that with the datasets."""
     product = _with_systematic(product, results.reductions[entry.number].alpha_systematic)
     # Its key speaks of these bytes: whoever wants others takes a copy.
     for variable in product.data.variables.values():
-        if isinstance(variable.data, np.ndarray):
-            variable.data.flags.writeable = False
+        values = variable.values if isinstance(variable, PlainArray) else variable.data
+        if isinstance(values, np.ndarray):
+            values.flags.writeable = False
     own = replace(results.reductions[entry.number], product=product, unused=tuple(unused))
     every = {**results.reductions, entry.number: own}
     reductions = {number: every[number] for number in sorted(every) if number < entry.count}
@@ -294,7 +296,7 @@ def with_product(
     return replace(results, reductions=reductions, datasets=datasets)
 
 
-def _with_systematic(product: Product[xr.Dataset], error: float) -> Product[xr.Dataset]:
+def _with_systematic(product: Product[Arrays], error: float) -> Product[Arrays]:
     """Return what is fitted with a relative error of alpha; rows and stacks in the store do not know of it."""
     if not error:
         return product
@@ -339,7 +341,7 @@ def views_of_unused(reduction: Reduction) -> list[BinnedRow[Any]]:
     return views.Datasets.from_xarray(named(reduce.joined_rows(pieces), reduction.name)).unused if pieces else []
 
 
-def named(data: xr.Dataset, name: str) -> xr.Dataset:
+def named(data: SomeArrays, name: str) -> SomeArrays:
     """Return rows of an entry of ``datasets``, whose names begin with its name where it has one."""
     return reduce.with_names(data, [row_name(name, row) for row in data["dataset"].values.tolist()]) if name else data
 

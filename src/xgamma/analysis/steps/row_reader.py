@@ -16,7 +16,7 @@ from xgamma.axes import FloatArray, IntArray
 from xgamma.reduce.rows import joined_rows, select_rows, since, with_names
 from xgamma.schema import Kind
 from xgamma.schema.arrays import PlainArrays
-from xgamma.store import Record, Store, encoding
+from xgamma.store import Record, Store
 
 if TYPE_CHECKING:
     from xgamma.analysis.steps.sum_ahead import RowAddress, SumAhead
@@ -74,7 +74,7 @@ class RowReader:
         """Return a product of rows."""
         found = self._arrays(key)
         if isinstance(found, PlainArrays):
-            found = encoding.as_dataset(found)
+            found = found.dataset
             self.hold(key, found)
         return found
 

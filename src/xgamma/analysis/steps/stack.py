@@ -26,7 +26,7 @@ from xgamma.reduce import rows as reduced_rows
 from xgamma.reduce import stacks as stacked_rows
 from xgamma.reduce.limits import LEAF, STEP_BYTES
 from xgamma.reduce.recipe import MEMBERS, STACK_VERSION
-from xgamma.schema import PLANES, Kind, space_dims, window_chunks
+from xgamma.schema import PLANES, REGIONS, Kind, space_dims, window_chunks
 from xgamma.store import Store, digest
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from xgamma.reduce.recipe import Recipe
     from xgamma.reduce.stacks import RowFacts
     from xgamma.reduce.sums import Sums
+    from xgamma.schema.arrays import Arrays
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def stored_stacks(store: Store, keys: Sequence[str]) -> dict[str, RowAddress]:
     }
 
 
-def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tuple[Product[xr.Dataset], int]:
+def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tuple[Product[Arrays], int]:
     """Return the stacks of all groups of rows; only groups that the store does not hold are summed.
 
     Parameters
@@ -123,7 +124,7 @@ def stacked(store: Store, rows: Reduced, groups: Groups, workers: Workers) -> tu
     most = _at_once(rows.like(0), workers) if missing else 1
     if len(keys) == len(missing) <= most:
         # What was put is what would be read.
-        _, result = _put_stacks(store, rows, groups, missing, workers)
+        result: Arrays = _put_stacks(store, rows, groups, missing, workers)[1]
     else:
         for first in range(0, len(missing), most):
             known |= _put_stacks(store, rows, groups, missing[first : first + most], workers)[0]
@@ -234,11 +235,15 @@ def _pieces(places: Sequence[RowAddress], length: int) -> Iterator[Sequence[RowA
             yield own[first : first + length]
 
 
-def _read_stacks(store: Store, places: Sequence[RowAddress]) -> xr.Dataset:
+def _read_stacks(store: Store, places: Sequence[RowAddress]) -> Arrays:
+    """Return stacks in their order; of spectra that lie together as plain arrays, which take no xarray."""
     used = dict.fromkeys(key for key, _ in places)
-    products = {key: crops.without_positions(store.get_valid(Kind.STACK, key)) for key in used}
-    mjdref = float(products[places[0][0]].attrs["mjdref"])
-    return rows_of_products(products.__getitem__, places, mjdref)
+    products = {key: store.get_arrays(Kind.STACK, key) for key in used}
+    first = products[places[0][0]]
+    if len(used) == 1 and space_dims(first) == REGIONS:
+        return reduced_rows.select_rows(first, [number for _, number in places])
+    made = {key: crops.without_positions(each.dataset) for key, each in products.items()}
+    return rows_of_products(made.__getitem__, places, float(first.attrs["mjdref"]))
 
 
 @dataclass(frozen=True)
@@ -311,7 +316,7 @@ def _reduction(wanted: StackWanted, results: Results) -> tuple[Reduction, Recipe
     return reduction, reduction.recipe
 
 
-def _named(product: Product[xr.Dataset], wanted: StackWanted) -> Product[xr.Dataset]:
+def _named(product: Product[Arrays], wanted: StackWanted) -> Product[Arrays]:
     """Return stacks of an entry of ``datasets`` by its name, where it has one; their keys do not know of it."""
     one = wanted.by is None and wanted.name
     data = reduce.with_names(product.data, [wanted.name]) if one else named(product.data, wanted.name)

@@ -13,8 +13,6 @@ from xgamma.analysis.memory import Cost
 from xgamma.execute import THIS_PROCESS, Workers
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from xgamma.analysis.selected import Selected
     from xgamma.analysis.steps.rows import Reduced
     from xgamma.axes import Axis, BoolArray
@@ -29,10 +27,11 @@ if TYPE_CHECKING:
     from xgamma.outcome import UnusedRun
     from xgamma.reduce import Recipe
     from xgamma.schema import Kind
+    from xgamma.schema.arrays import Arrays
     from xgamma.store import Store
     from xgamma.tables.table import Table
 
-Data = TypeVar("Data")
+Data = TypeVar("Data", covariant=True)
 Wanted = TypeVar("Wanted")
 
 
@@ -118,7 +117,7 @@ class Reduction:
     name: str = ""
     rows: Reduced | None = None
     failed: tuple[UnusedRun, ...] = ()
-    product: Product[xr.Dataset] | None = None
+    product: Product[Arrays] | None = None
     unused: tuple[BinnedRow[Any], ...] = ()
     alpha_systematic: float = 0.0
 

@@ -17,6 +17,7 @@ import xarray as xr
 from xgamma.errors import DataError, InputError
 from xgamma.formats.fits.encoding import Cards, Column, Hdu, text_values
 from xgamma.formats.fits.hdus import HduTable
+from xgamma.schema.arrays import NamedArrays
 
 NAME = "XGAMMA"
 LAYOUT = 1
@@ -26,7 +27,7 @@ PROMISE: Cards = {NAME: (True, "the table XGAMMA holds the whole Dataset")}
 _DOCUMENT = "DOCUMENT"
 
 
-def dataset_hdu(ds: xr.Dataset) -> Hdu:
+def dataset_hdu(ds: NamedArrays) -> Hdu:
     """Return the ``XGAMMA`` table of a Dataset, all variables, coordinates and attributes.
 
     Numbers become double, 64-bit integer or logical columns of the variable's shape (their dtype is in the document);
@@ -40,7 +41,9 @@ def dataset_hdu(ds: xr.Dataset) -> Hdu:
     """
     _validate_names(ds)
     columns, variables = [], []
-    for name, variable in ds.variables.items():
+    # In one order, however the Dataset was made: the same product is the same file.
+    for name in sorted(ds.variables, key=lambda each: (each in ds.coords, str(each))):
+        variable = ds.variables[name]
         values = np.asarray(variable.values)
         entry: dict[str, Any] = {
             "name": str(name),
@@ -99,7 +102,7 @@ def dataset_from_table(table: HduTable) -> xr.Dataset:
     return xr.Dataset(variables, coords, _decoded(document["attrs"]))
 
 
-def _validate_names(ds: xr.Dataset) -> None:
+def _validate_names(ds: NamedArrays) -> None:
     names = [_DOCUMENT, *(str(name) for name in ds.variables)]
     columns = [name.upper() for name in names]
     for name in names:

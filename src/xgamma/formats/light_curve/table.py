@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.formats.sed.points import PER_DATASET
 from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of
+from xgamma.schema.arrays import NamedArrays
 from xgamma.times import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 EPOCH_CARDS: dict[str, Any] = {"MJDREFI": 0, "MJDREFF": 0.0, "TIMESYS": "tt", "TIMEUNIT": "d"}
 
 
-def mjd_of(ds: xr.Dataset, name: str) -> FloatArray:
+def mjd_of(ds: NamedArrays, name: str) -> FloatArray:
     """Return a variable of seconds since ``mjdref`` as MJD (TT), in its shape."""
     return np.asarray(float(ds.attrs["mjdref"]) + ds[name].values / SECONDS_PER_DAY)
 
 
-def light_curve_columns(ds: xr.Dataset, sed_type: str) -> Columns:
+def light_curve_columns(ds: NamedArrays, sed_type: str) -> Columns:
     """Return the columns of a light curve (DL5), each an array of (time, ...) and its unit.
 
     ``time_min`` and ``time_max`` in MJD (TT), then what `flux_points_columns` gives with the shape (time, energy, ...).
@@ -54,6 +54,6 @@ def light_curve_columns(ds: xr.Dataset, sed_type: str) -> Columns:
     return columns
 
 
-def light_curve_table(ds: xr.Dataset, sed_type: str) -> Table:
+def light_curve_table(ds: NamedArrays, sed_type: str) -> Table:
     """Return a light curve (DL5) as a table of astropy, see `light_curve_columns`; its meta says epoch and scale."""
     return table_of(light_curve_columns(ds, sed_type), {**points_meta(ds, sed_type), **EPOCH_CARDS})

@@ -29,6 +29,7 @@ from xgamma.formats.sed.points import (
     is_light_curve,
 )
 from xgamma.formats.sed.table import Columns, flux_points_columns, points_meta, table_of, validate_sed_type
+from xgamma.schema.arrays import Arrays, NamedArrays, in_memory
 
 if TYPE_CHECKING:
     from astropy import table as tables
@@ -42,7 +43,7 @@ _FITS, _GZIP = b"SIMPLE", b"\x1f\x8b"
 
 
 def write_flux_points(
-    ds: xr.Dataset, path: str | os.PathLike[str], sed_type: str = "likelihood", *, overwrite: bool = False
+    ds: Arrays, path: str | os.PathLike[str], sed_type: str = "likelihood", *, overwrite: bool = False
 ) -> Path:
     """Write flux points (DL5) to a ``.fits``, ``.fits.gz``, ``.ecsv`` or ``.csv`` file and return its path.
 
@@ -78,10 +79,10 @@ def write_flux_points(
 
 
 def write_points(
-    ds: xr.Dataset,
+    ds: Arrays,
     path: str | os.PathLike[str],
     sed_type: str,
-    columns_of: Callable[[xr.Dataset, str], Columns],
+    columns_of: Callable[[NamedArrays, str], Columns],
     what: str,
     cards: Mapping[str, Any] | None = None,
     *,
@@ -92,7 +93,7 @@ def write_points(
     validate_ending(target, ENDINGS, what)
     validate_sed_type(sed_type)
     validate_output(target, overwrite)
-    loaded = ds.compute()
+    loaded = in_memory(ds)
     name = target.name.lower()
     columns, meta = columns_of(loaded, sed_type), {**points_meta(loaded, sed_type), **(cards or {})}
     if name.endswith(TEXT_ENDINGS):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import astropy
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from xgamma.axes import FloatArray
 from xgamma.errors import ConfigError, DataError, did_you_mean
@@ -35,7 +34,7 @@ _OWN = ("e_min_fit", "e_max_fit", "counts_left_out")
 Columns = dict[str, tuple[npt.NDArray[Any], str]]
 
 
-def flux_points_table(ds: xr.Dataset, sed_type: str) -> Table:
+def flux_points_table(ds: NamedArrays, sed_type: str) -> Table:
     """Return flux points (DL5) as a table of astropy, see `flux_points_columns`; SED_TYPE and UL_CONF are its meta."""
     return table_of(flux_points_columns(ds, sed_type), points_meta(ds, sed_type))
 
@@ -48,12 +47,12 @@ def table_of(columns: Columns, meta: Mapping[str, Any]) -> Table:
     return table
 
 
-def points_meta(ds: xr.Dataset, sed_type: str) -> dict[str, Any]:
+def points_meta(ds: NamedArrays, sed_type: str) -> dict[str, Any]:
     """Return what the header of a table of flux points says."""
     return {"SED_TYPE": sed_type, "UL_CONF": confidence(ds)}
 
 
-def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
+def flux_points_columns(ds: NamedArrays, sed_type: str) -> Columns:
     """Return the columns of the SED table of flux points (DL5), each an array of (energy, ...) and its unit.
 
     Those of a light curve have the shape (time, energy, ...): a row holds the spectrum of a time.
@@ -69,9 +68,9 @@ def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
         When the points have no reference of that kind.
     """
     validate_sed_type(sed_type)
-    edges = ds["energy_bounds"]
-    energies = {"e_ref": ds["energy"], "e_min": edges.isel(bound=0), "e_max": edges.isel(bound=1)}
-    columns: Columns = {name: (_rows(ds, values), "TeV") for name, values in energies.items()}
+    edges = ds["energy_bounds"].values
+    energies = {"e_ref": ds["energy"].values, "e_min": edges[:, 0], "e_max": edges[:, 1]}
+    columns: Columns = {name: (_rows(ds, ("energy",), values), "TeV") for name, values in energies.items()}
     if sed_type == LIKELIHOOD:
         columns |= {name: _column(ds, name) for name in _REFERENCES if name in ds}
         columns |= {f"norm{part}": _column(ds, f"norm{part}") for part in _NORMS if f"norm{part}" in ds}
@@ -82,35 +81,36 @@ def flux_points_columns(ds: xr.Dataset, sed_type: str) -> Columns:
     return columns | {name: _column(ds, name) for name in _others(ds, sed_type)}
 
 
-def _others(ds: xr.Dataset, sed_type: str) -> list[str]:
+def _others(ds: NamedArrays, sed_type: str) -> list[str]:
     """Return the names of statistics, of what is of xgamma alone, and of what came with a file, in this order."""
     known = [name for name in (*_STATISTICS, *_OWN) if name in ds.variables]
     if "stat_scan" not in ds and "norm_scan" in known:
         known.remove("norm_scan")
     references = ["ref_e2dnde"] if sed_type == LIKELIHOOD and "ref_e2dnde" in ds else []
-    others = [str(name) for name in ds.data_vars if not str(name).startswith(("norm", "ref_")) and name not in known]
+    data = [str(name) for name in ds.variables if name not in ds.coords]
+    others = [name for name in data if not name.startswith(("norm", "ref_")) and name not in known]
     return [*known, *references, *(name for name in others if set(row_dims(ds)) <= set(ds[name].dims))]
 
 
-def row_dims(ds: xr.Dataset) -> tuple[str, ...]:
+def row_dims(ds: NamedArrays) -> tuple[str, ...]:
     """Return the dims of a norm: (energy,) of flux points, (time, energy) of a light curve."""
-    return ("time", "energy") if "time" in ds.dims else ("energy",)
+    return ("time", "energy") if "time" in ds.sizes else ("energy",)
 
 
-def _rows(ds: xr.Dataset, values: xr.DataArray) -> npt.NDArray[Any]:
+def _rows(ds: NamedArrays, dims: tuple[Any, ...], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return values of energies, or of all points, with the dims of a norm first."""
     shape = tuple(ds.sizes[dim] for dim in row_dims(ds))
-    held = [dim for dim in row_dims(ds) if dim in values.dims]
-    array = values.transpose(*held, ...).values
+    held = [dims.index(dim) for dim in row_dims(ds) if dim in dims]
+    array = np.moveaxis(values, held, range(len(held)))
     return np.broadcast_to(array, (*shape, *array.shape[len(held) :]))
 
 
-def _column(ds: xr.Dataset, name: str) -> tuple[npt.NDArray[Any], str]:
-    values = scanned_norms(ds) if name == "norm_scan" else _rows(ds, ds[name])
+def _column(ds: NamedArrays, name: str) -> tuple[npt.NDArray[Any], str]:
+    values = scanned_norms(ds) if name == "norm_scan" else _rows(ds, ds[name].dims, ds[name].values)
     return values, str(ds[name].attrs.get("units", ""))
 
 
-def scanned_norms(ds: xr.Dataset) -> FloatArray:
+def scanned_norms(ds: NamedArrays) -> FloatArray:
     """Return the norms of the profile of each point in the dims of ``stat_scan``, also where all have the same."""
     return np.broadcast_to(ds["norm_scan"].values, ds["stat_scan"].shape).copy()
 
