@@ -12,6 +12,7 @@ import time
 
 import distributed
 import pytest
+from distributed.comm import CommClosedError
 
 from command_line import CommandLine
 from execute.blocks import number_or_death, wait_for
@@ -51,6 +52,20 @@ class Cluster:
         for process in [*self.workers, self.scheduler]:
             process.kill()
             process.wait()
+
+
+class Cut:
+    """A block whose result is on its way when the scheduler goes."""
+
+    def result(self):
+        raise CommClosedError("in <TCP (closed)>: Stream is closed")
+
+
+def test_a_result_that_is_cut_off_on_its_way_is_the_loss_of_the_scheduler():
+    future = Cut()
+    work = cluster._Work(None, "tcp://there:1", list, [None, None], {future: 1})
+    with pytest.raises(ClusterError, match=r"The scheduler at tcp://there:1 went away after 0 of 2 blocks\."):
+        cluster._take(future, work)
 
 
 @pytest.fixture

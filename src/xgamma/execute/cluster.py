@@ -25,7 +25,7 @@ from xgamma.warned import arrived
 
 try:
     import distributed
-    from distributed.comm import connect, get_address_host_port
+    from distributed.comm import CommClosedError, connect, get_address_host_port
     from distributed.scheduler import KilledWorker
 except ImportError as error:
     raise ConfigError(
@@ -147,7 +147,8 @@ def _take(future: Any, work: _Work) -> None:
     except KilledWorker:
         work.killed.append(number)
         return
-    except CancelledError:
+    except (CancelledError, CommClosedError):
+        # A result that is on its way when the scheduler goes does not arrive.
         raise _gone(work) from None
     except ImportError as error:
         work.failed[number] = ClusterError(lacking_module(error, f"A worker of {work.scheduler}"))
