@@ -278,7 +278,7 @@ def test_ingest_of_faulty_runs(xgamma, own_release, tmp_path, caplog):
 
 def test_a_fit_that_does_not_converge_exits_with_5_and_prints_all_results(xgamma, changed, tmp_path):
     parameters = MODEL["components"][0]["spectral"]["parameters"]
-    lost = [parameters[0], {**parameters[1], "value": 1e-100}, parameters[2]]
+    lost = [parameters[0], {**parameters[1], "value": 1e-100, "frozen": True}, parameters[2]]
     spectral = {"type": "PowerLawSpectralModel", "parameters": lost}
     path = changed(f"models: {{components: [{{name: crab, type: SkyModel, spectral: {spectral}}}]}}")
     done = xgamma("run", path)
