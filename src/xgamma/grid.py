@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -23,58 +23,6 @@ REGION_SHAPE = "region_shape"
 """The coordinate with the shapes of regions in words, where any is no circle."""
 REGION_NAME = "region_name"
 """The coordinate with the names of regions, where they have names."""
-
-
-class Space(Protocol):
-    """The interface of a space that data are reduced to; the cells of a row are numbered in C order of ``shape``.
-
-    Where the cells differ from row to row, ``origin``, int (..., 2), gives those of a row; ``None`` is the first.
-    """
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """The dims of the cells."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The number of cells of a row along each dim."""
-
-    def origins(self, lon: FloatArray, lat: FloatArray) -> IntArray | None:
-        """Return the origins of rows with these pointings, shape (row, 2); ``None`` where all rows have equal cells."""
-
-    def positions(self, origin: IntArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """Return ICRS longitude and latitude of the cell centres, shape (cell,), or (row, cell) of several origins."""
-
-    def solid_angles(self, origin: IntArray | None = None) -> FloatArray:
-        """Return the solid angle of each cell in sr, shape (1 or row, cell)."""
-
-    def offsets(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> FloatArray:
-        """Return the degrees of each cell of a row from its ICRS position, shape (row, cell)."""
-
-    @property
-    def ledgers(self) -> int:
-        """The number of ledgers of a row: one for each region, one for a window."""
-
-    def ledger_of(self, cell: IntArray) -> IntArray:
-        """Return the ledger of each cell."""
-
-    def cells(self, lon: FloatArray, lat: FloatArray, origin: IntArray | None = None) -> Cells:
-        """Return the cells of events at ICRS coordinates, with the origin of the row of each."""
-
-    def separations(self, lon: FloatArray, lat: FloatArray) -> FloatArray:
-        """Return how far ICRS positions are from each region, or from the nearest pixel, deg, (position, ledger)."""
-
-    def within(self, lon: FloatArray, lat: FloatArray, reach: float) -> BoolArray:
-        """Return whether each region, or any pixel, lies within ``reach`` degrees of positions, (position, ledger).
-
-        Of an image these are degrees along its rows and columns, as windows are cut.
-        """
-
-    def coords(self, origin: IntArray | None = None) -> dict[Hashable, Any]:
-        """Return the xarray coordinates of the cells of rows."""
-
-    def document(self) -> dict[str, Any]:
-        """Return the space as plain values, which JSON holds."""
 
 
 @dataclass(frozen=True)
