@@ -181,7 +181,7 @@ def test_what_has_no_ts_map_is_said():
         ts_map(ds, edges=[200.0, 300.0])
     with pytest.raises(DataError, match=r"kernel: expected the shape \(4, odd, odd\), got \(1, 4, 4\)"):
         ts_map(ds, kernel=np.ones((1, 4, 4)))
-    with pytest.raises(ConfigError, match="expected all, null or a list of errn-errp, ul, got 'scan'"):
+    with pytest.raises(ConfigError, match=r"'scan' is not an optional result\. Known: all, errn-errp, ul\."):
         TSMapEstimator(selection_optional="scan")
 
 
