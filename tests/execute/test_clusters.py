@@ -37,7 +37,17 @@ class Cluster:
 
     def __init__(self, folder):
         file = folder / "scheduler.json"
-        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        options = [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            "--dashboard-address",
+            ":0",
+            "--scheduler-file",
+            str(file),
+        ]
         self.scheduler = started("distributed.cli.dask_scheduler", *options)
         self.workers = []
         eventually(lambda: file.exists() and file.read_text().endswith("}"))

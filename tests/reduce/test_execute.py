@@ -58,7 +58,7 @@ def test_processes_give_the_bytes_of_one_block(stored, eager, small_blocks):
 
 def test_any_scheduler_gives_the_bytes_of_one_block(stored, eager, small_blocks):
     distributed = pytest.importorskip("distributed")
-    options = {"dashboard_address": None, "processes": True, "threads_per_worker": 1, "n_workers": 1}
+    options = {"dashboard_address": ":0", "processes": True, "threads_per_worker": 1, "n_workers": 1}
     with distributed.LocalCluster(**options) as cluster:
         found = reduce_spectra(stored, rows_in(stored), recipe(), Workers(scheduler=cluster.scheduler_address))
     assert dataset_digest(found) == eager
