@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--products", type=int, default=5000)
     given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
     builds = {"before": given.before.resolve(), "now": HERE}
     verbs: dict[str, dict[str, list[str]]] = {}
     for name, source in builds.items():
