@@ -213,4 +213,6 @@ def test_a_table_as_text_has_its_numbers_in_columns():
 def test_words_for_times_ranges_and_first_rows():
     assert (hours_text(6314.0), hours_text(3.6), hours_text(0.0)) == ("1.75", "0.00100", "0.00")
     assert (date_text(53090.123451), date_text(np.nan)) == ("2004-03-26 02:57", "-")
+    # What numpy has no date for is not known, and no warning.
+    assert date_texts(np.array([1e30, -1e18, 1e13, 0.0])) == ["-", "-", "-", "1858-11-17 00:00"]
     assert (bounds_text(0.5, 30.0), first_of(20, 10), first_of(5, 10)) == ("0.500-30.0", ", the first 10 of 20", "")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SECONDS_PER_HOUR, SECONDS_PER_DAY = 3600.0, 86400.0
+MOST_DAYS = 1e13
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ def date_texts(mjd: npt.NDArray[np.float64]) -> list[str]:
     >>> date_texts(np.array([53090.123451, np.nan]))
     ['2004-03-26 02:57', '-']
     """
-    is_known = np.isfinite(mjd)
+    # Beyond that a number of seconds is no date of numpy; NaN is neither.
+    is_known = np.abs(mjd) < MOST_DAYS
     seconds = np.rint(np.where(is_known, mjd, 0.0) * SECONDS_PER_DAY).astype("timedelta64[s]")
     texts = np.datetime_as_string(np.datetime64(EPOCH) + seconds, unit="m").tolist()
     return [text.replace("T", " ") if known else NOTHING for text, known in zip(texts, is_known.tolist(), strict=True)]
